@@ -1,0 +1,1 @@
+"""The nouns of emotion: pure numpy, no input or output."""
