@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,30 +22,18 @@ def written_whole(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[
     path = Path(path)
     if path.is_dir():
         raise FormatError(f"{path}: cannot be written because it is a folder; name a file")
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
-        descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    try:
-        text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
-        with os.fdopen(descriptor, mode, **text) as file:
+        with beside.open(mode.replace("w", "x"), **text) as file:
             yield file
-        Path(beside).chmod(0o666 & ~_umask())
-        Path(beside).replace(path)
+        beside.replace(path)
     except OSError as error:
-        Path(beside).unlink(missing_ok=True)
-        raise _cannot_write(path, error) from error
+        beside.unlink(missing_ok=True)
+        reason = error.strerror or str(error)
+        raise FormatError(
+            f"{path}: cannot be written ({reason}); check the folder, its permissions and the free space"
+        ) from error
     except BaseException:
-        Path(beside).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _cannot_write(path: Path, error: OSError) -> FormatError:
-    reason = error.strerror or str(error)
-    return FormatError(f"{path}: cannot be written ({reason}); check the folder, its permissions and the free space")
