@@ -1,0 +1,63 @@
+"""The messages of Audio2Face's `ProcessAudioStream`, apart from any that NVIDIA's own packages bring along.
+
+The descriptors live in a pool of our own: the pool that a process shares accepts each message name only once, so
+that two packages declaring `nvidia_ace.*` could not be imported together. Names and numbers are those of the wire;
+`proto/` holds the declarations that `protocol.binpb` is compiled from.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import descriptor_pb2, message_factory
+from google.protobuf.descriptor_pool import DescriptorPool
+
+
+def _private_pool() -> Any:
+    files = descriptor_pb2.FileDescriptorSet.FromString(Path(__file__).with_name("protocol.binpb").read_bytes())
+    pool = DescriptorPool()
+    for file in files.file:  # protoc writes every file after those it imports
+        pool.AddSerializedFile(file.SerializeToString())
+    return pool
+
+
+_POOL = _private_pool()
+
+
+def _message(name: str) -> Any:
+    return message_factory.GetMessageClass(_POOL.FindMessageTypeByName(f"nvidia_ace.{name}"))
+
+
+AudioHeader = _message("audio.v1.AudioHeader")
+Status = _message("status.v1.Status")
+EmotionWithTimeCode = _message("emotion_with_timecode.v1.EmotionWithTimeCode")
+EmotionAggregate = _message("emotion_aggregate.v1.EmotionAggregate")
+
+AudioWithEmotion = _message("a2f.v1.AudioWithEmotion")
+FaceParameters = _message("a2f.v1.FaceParameters")
+BlendShapeParameters = _message("a2f.v1.BlendShapeParameters")
+EmotionParameters = _message("a2f.v1.EmotionParameters")
+EmotionPostProcessingParameters = _message("a2f.v1.EmotionPostProcessingParameters")
+
+AnimationData = _message("animation_data.v1.AnimationData")
+AudioWithTimeCode = _message("animation_data.v1.AudioWithTimeCode")
+FloatArrayWithTimeCode = _message("animation_data.v1.FloatArrayWithTimeCode")
+SkelAnimation = _message("animation_data.v1.SkelAnimation")
+SkelAnimationHeader = _message("animation_data.v1.SkelAnimationHeader")
+
+AudioStream = _message("controller.v1.AudioStream")
+AudioStreamHeader = _message("controller.v1.AudioStreamHeader")
+AnimationDataStream = _message("controller.v1.AnimationDataStream")
+AnimationDataStreamHeader = _message("controller.v1.AnimationDataStreamHeader")
+Event = _message("controller.v1.Event")
+
+SERVICE = "nvidia_ace.services.a2f_controller.v1.A2FControllerService"
+PROCESS_AUDIO_STREAM = f"/{SERVICE}/ProcessAudioStream"
+"""Path of the one call: stream of AudioStream in, stream of AnimationDataStream out."""
+
+MAX_CLIP_SECONDS = 300
+"""Longest clip that Audio2Face-3D accepts in one call (its default deployment configuration)."""
+
+MAX_MESSAGE_SECONDS = 10
+"""Most sound that Audio2Face-3D accepts in one message (its default deployment configuration)."""

@@ -1,0 +1,170 @@
+"""Whatever Audio2Face does wrong, the user reads one sentence that names the address and the remedy."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import a2f_server
+import grpc
+import numpy as np
+import pytest
+
+from dser_ext.audio2face.animate import animate
+from dser_ext.emotion.keyframes import Keyframes
+from dser_ext.errors import Audio2FaceError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CALM = Keyframes(np.array([0.0]), np.zeros((1, 10), np.float32))
+LINE = np.zeros(48_000, np.float32)
+
+
+def complaint(target: str, timeout_seconds: float = 10) -> str:
+    """What the user is told; whatever it is, it is one line and begins with the address."""
+    with pytest.raises(Audio2FaceError) as caught:
+        animate(LINE, CALM, target, timeout_seconds=timeout_seconds)
+    message = str(caught.value)
+    assert message.startswith(f"{target}: ")
+    assert message.isprintable()
+    assert "; " in message  # what is wrong; what to do
+    return message
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def test_nobody_listens():
+    message = complaint(f"127.0.0.1:{free_port()}")
+    assert "no Audio2Face answers there (" in message
+    assert "refused" in message
+
+
+def test_the_host_does_not_exist():
+    assert "no such host" in complaint("no-such-host.invalid:52000")
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
+@pytest.mark.parametrize("mutual", [False, True])
+def test_the_port_speaks_tls(start_a2f, tmp_path, mutual):
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    subprocess.run([*make.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    pair = (key.read_bytes(), certificate.read_bytes())
+    credentials = grpc.ssl_server_credentials([pair], pair[1] if mutual else None, mutual)
+    assert "speaks TLS" in complaint(start_a2f(credentials=credentials).target)
+
+
+def test_the_port_is_a_web_server():
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            connection.recv(1000)
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+            connection.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    with listener:
+        assert "does not speak gRPC" in complaint(f"127.0.0.1:{listener.getsockname()[1]}")
+
+
+def test_the_port_is_another_grpc_service():
+    server = grpc.server(ThreadPoolExecutor(1))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    assert "not Audio2Face's ProcessAudioStream" in complaint(f"127.0.0.1:{port}")
+    server.stop(None)
+
+
+def test_the_port_takes_the_connection_and_says_nothing():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        message = complaint(f"127.0.0.1:{listener.getsockname()[1]}", timeout_seconds=0.5)
+    assert "sent nothing for 0.5 s, after 0 frames" in message
+
+
+@pytest.mark.parametrize("frames", [0, 20])
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        ("refuse", "refuses the line: the moon is in the wrong phase (INVALID_ARGUMENT)"),
+        ("error", "reports an error: the network ran out of memory"),
+        ("hang", "sent nothing for 0.5 s, after {frames} frames"),
+        ("cut", "ended the answer after {frames} frames without saying that it was complete"),
+        ("garbage", "does not keep Audio2Face's protocol (a message that cannot be decoded)"),
+    ],
+)
+def test_the_service_fails(start_a2f, failure, words, frames):
+    spoil = a2f_server.after_frames(frames, a2f_server.FAILURES[failure])
+    message = complaint(start_a2f(spoil=spoil).target, timeout_seconds=0.5)
+    assert words.format(frames=frames) in message
+
+
+@pytest.mark.parametrize(
+    ("frames", "words"), [(0, "broke before an answer came"), (20, "stopped in the middle of the answer, after 20 ")]
+)
+def test_the_service_dies(frames, words):
+    server = [sys.executable, Path(a2f_server.__file__), "--listen", "127.0.0.1:0"]
+    options = ["--fail", "die", "--after-frames", str(frames)]
+    environment = {"PYTHONPATH": str(REPOSITORY)}
+    with subprocess.Popen([*server, *options], stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        target = process.stdout.readline().split()[-1]
+        assert words in complaint(target)
+
+
+def test_the_service_breaks_down():
+    def boom(answer, context):
+        yield next(answer)
+        raise ZeroDivisionError("bang")
+
+    server = a2f_server.A2FServer(spoil=boom)
+    assert "failed after 0 frames: Exception iterating responses: bang" in complaint(server.target)
+    server.stop()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "has no room for this line (full)"),
+        (grpc.StatusCode.UNAUTHENTICATED, "asks for credentials (full)"),
+        (grpc.StatusCode.PERMISSION_DENIED, "asks for credentials (full)"),
+    ],
+)
+def test_the_service_turns_us_away(start_a2f, code, words):
+    def turn_away(answer, context):
+        context.abort(code, "full")
+        yield
+
+    assert words in complaint(start_a2f(spoil=turn_away).target)
+
+
+def test_a_reason_of_any_length_is_quoted_as_one_short_line(start_a2f):
+    def rant(answer, context):
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no\r\n\x1b[31m" * 400)
+        yield
+
+    message = complaint(start_a2f(spoil=rant).target)
+    assert "no [31mno" in message
+    assert len(message) < 500
+
+
+def test_a_slow_service_is_not_taken_for_a_dead_one(start_a2f):
+    def plod(answer, context):
+        for message in answer:
+            time.sleep(0.1)
+            yield message
+
+    server = start_a2f(spoil=plod)
+    assert len(animate(LINE[:12_000], CALM, server.target, timeout_seconds=0.5).times) == 23
