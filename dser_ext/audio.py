@@ -82,12 +82,13 @@ class Audio:
     def _resampled(self) -> Iterator[NDArray[np.float32]]:
         with self._source() as source:
             _check_header(self._name, source)
+            chunks = _downmix(self._checked(source))
             if source.rate == SAMPLE_RATE:
-                yield from self._mono(source)
+                yield from chunks
                 return
             stream = soxr.ResampleStream(source.rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
             read = written = 0
-            for chunk in self._mono(source):
+            for chunk in chunks:
                 piece = stream.resample_chunk(chunk)
                 read, written = read + len(chunk), written + len(piece)
                 yield piece
@@ -95,17 +96,15 @@ class Audio:
             missing = max(1, round(read / source.rate * SAMPLE_RATE)) - written
             yield np.pad(tail, (0, max(0, missing - len(tail))))[:missing]
 
-    def _mono(self, source: Source) -> Iterator[NDArray[np.float32]]:
-        """Samples (n,) at the source's own rate."""
-        return _downmix(self._checked(source))
-
     def _checked(self, source: Source) -> Iterator[NDArray[np.float32]]:
         frames = 0
         for chunk in source.chunks():
             _check_finite(self._name, chunk, frames, source.rate)
             frames += len(chunk)
             self.seconds = max(self.seconds, frames / source.rate)  # a later pass must not unlearn the length
-            _check_length(self._name, self.seconds)
+            if max(self.seconds, source.promised_seconds or 0.0) > MAX_SECONDS:
+                limit = f"longer than {MAX_SECONDS / 3600:g} h"
+                raise AudioError(f"{self._name}: is, or claims to be, {limit}; cut it or export it again")
             yield chunk
         if not frames:
             raise AudioError(f"{self._name}: holds no sound (0 samples could be read); record or export it again")
@@ -198,7 +197,7 @@ class AudioArray(Audio):
     @cached_property
     def sha256(self) -> str:
         digest = hashlib.sha256()
-        for chunk in self._mono(self):
+        for chunk in _downmix(self._checked(self)):
             digest.update(chunk.astype("<f4").tobytes())
         return digest.hexdigest()
 
@@ -302,7 +301,9 @@ class AvSource:
         from av.format import Flags
 
         stream = self._container.streams.audio[0]
-        if self._container.format.flags & Flags.generic_index:  # a bare stream: FFmpeg guesses from its first packets
+        if (
+            self._container.format.flags & Flags.generic_index.value
+        ):  # a bare stream: FFmpeg guesses from its first packets
             return None
         if stream.duration is not None and stream.time_base is not None:
             return float(stream.duration * stream.time_base)
@@ -354,18 +355,9 @@ def _cannot_open(path: str, error: OSError | ValueError) -> AudioError:
 
 
 def _check_header(name: str, source: Source) -> None:
-    if not MIN_RATE <= source.rate <= MAX_RATE:
-        raise AudioError(f"{name}: claims a sample rate of {source.rate} Hz; export it again at 16000 to 48000 Hz")
-    if source.channels > MAX_CHANNELS:
-        raise AudioError(f"{name}: claims {source.channels} channels; export it again with one or two")
-    _check_length(name, source.promised_seconds or 0.0)
-
-
-def _check_length(name: str, seconds: float) -> None:
-    if seconds > MAX_SECONDS:
-        raise AudioError(
-            f"{name}: is, or claims to be, longer than {MAX_SECONDS / 3600:g} h; cut it or export it again"
-        )
+    if not (MIN_RATE <= source.rate <= MAX_RATE and source.channels <= MAX_CHANNELS):
+        claim = f"{source.channels} channels at {source.rate} Hz"
+        raise AudioError(f"{name}: claims to have {claim}; export it again, mono or stereo at 16 to 48 kHz")
 
 
 def _check_finite(name: str, chunk: NDArray[np.float32], before: int, rate: int) -> None:
@@ -416,8 +408,7 @@ def _mp3_states_its_length(file: BinaryIO) -> bool:
     """Whether an MP3 begins, after its ID3 tag, with a Xing or Info header."""
     file.seek(0)
     head = file.read(10)
-    if head.startswith(b"ID3"):
-        size = sum((byte & 127) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=False))
-        file.seek(10 + size)
-    start = head + file.read(200)
+    tag_size = sum((byte & 127) << 7 * place for place, byte in enumerate(reversed(head[6:])))
+    file.seek(10 + tag_size if head.startswith(b"ID3") else 0)
+    start = file.read(200)
     return b"Xing" in start or b"Info" in start

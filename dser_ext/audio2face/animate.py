@@ -194,8 +194,8 @@ def _by_name(row: NDArray[np.float32]) -> dict[str, float]:
 
 
 def _pcm16(samples: NDArray[np.float32]) -> bytes:
-    whole: NDArray[np.int16] = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype("<i2")
-    return whole.tobytes()
+    whole = np.minimum(np.rint(np.clip(samples, -1, 1) * 32768), 32767)
+    return bytes(whole.astype("<i2").tobytes())
 
 
 def _checked(samples: NDArray[np.float32]) -> NDArray[np.float32]:

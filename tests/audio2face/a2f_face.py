@@ -37,6 +37,14 @@ EXPRESSIONS = {
     "pain": {"EyeSquint": 0.9, "BrowDown": 0.6, "MouthStretch": 0.7},
     "sadness": {"MouthFrown": 0.8, "BrowInnerUp": 0.6},
 }
+POSES = np.array(
+    [
+        [sum(gain for shape, gain in EXPRESSIONS[emotion].items() if name.startswith(shape)) for name in BLENDSHAPES]
+        for emotion in A2F_EMOTIONS
+    ]
+)
+"""(10, 52): the face of each emotion."""
+
 DETECTABLE = [A2F_EMOTIONS.index(name) for name in ("anger", "disgust", "fear", "joy", "sadness")]
 BLINK_EVERY_SECONDS = 4.0
 
@@ -85,11 +93,7 @@ def keyed_emotions(request: Request, seconds: float) -> NDArray[np.float64]:
 
 def weights(emotions: NDArray[np.float64], sound: NDArray[np.int16], seconds: float, shapes: Any) -> list[float]:
     """One frame of the face: expressions add up, loudness opens the jaw, and it blinks now and then."""
-    face = dict.fromkeys(BLENDSHAPES, 0.0)
-    for emotion, amount in zip(A2F_EMOTIONS, emotions, strict=True):
-        for shape, gain in EXPRESSIONS[emotion].items():
-            for name in (name for name in BLENDSHAPES if name.startswith(shape)):
-                face[name] += gain * amount
+    face = dict(zip(BLENDSHAPES, (emotions @ POSES).tolist(), strict=True))
     loudness = float(np.sqrt(np.mean(np.square(sound / 32768.0)))) if len(sound) else 0.0
     face["JawOpen"] += min(1.0, 4 * loudness)
     blink = max(0.0, 1 - abs(seconds % BLINK_EVERY_SECONDS - 2) / 0.1)

@@ -27,8 +27,12 @@ from dser_ext.emotion.names import A2F_EMOTIONS
 FPS = 30
 LATE_MESSAGE_SECONDS = 0.05
 
-Spoil = Callable[[Iterator[Any], Any], Iterator[Any]]
-"""Turns an honest answer into a bad one; also gets the RPC's context."""
+Spoil = Callable[[Iterator[Any]], Iterator[Any]]
+"""Turns an honest answer into a bad one: yields messages or raw bytes, may raise RefusedError or SilentError."""
+
+
+class SilentError(Exception):
+    """Say nothing more, and keep the call open until the client gives up."""
 
 
 @dataclass
@@ -42,12 +46,8 @@ class A2FServer:
     requests: list[Request] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._grpc = grpc.server(
-            ThreadPoolExecutor(self.limits.streams), maximum_concurrent_rpcs=self.limits.streams
-        )
-        method = grpc.stream_stream_rpc_method_handler(
-            self._process, protocol.AudioStream.FromString, _serialized
-        )
+        self._grpc = grpc.server(ThreadPoolExecutor(self.limits.streams), maximum_concurrent_rpcs=self.limits.streams)
+        method = grpc.stream_stream_rpc_method_handler(self._process, protocol.AudioStream.FromString, _serialized)
         self._grpc.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(protocol.SERVICE, {"ProcessAudioStream": method}),)
         )
@@ -69,9 +69,13 @@ class A2FServer:
     def _process(self, incoming: Iterator[Any], context: Any) -> Iterator[Any]:
         answer = self._answer(_Inbox(incoming, self.limits))
         try:
-            yield from answer if self.spoil is None else self.spoil(answer, context)
+            yield from answer if self.spoil is None else self.spoil(answer)
         except RefusedError as refusal:
             context.abort(refusal.code, str(refusal))
+        except SilentError:
+            over = threading.Event()
+            context.add_callback(over.set)
+            over.wait()
 
     def _answer(self, inbox: _Inbox) -> Iterator[Any]:
         request = Request(self.limits)
@@ -191,48 +195,46 @@ def _serialized(message: Any) -> bytes:
 def after_frames(count: int, then: Spoil) -> Spoil:
     """Behave until `count` frames are out (0: before anything is), then do as `then` does."""
 
-    def spoil(answer: Iterator[Any], context: Any) -> Iterator[Any]:
+    def spoil(answer: Iterator[Any]) -> Iterator[Any]:
         frames = 0
         while frames < count:
             message = next(answer)
             frames += message.HasField("animation_data")
             yield message
-        yield from then(answer, context)
+        yield from then(answer)
 
     return spoil
 
 
-def hang(answer: Iterator[Any], context: Any) -> Iterator[Any]:
-    """Send nothing more, and keep the call open until the client gives up."""
-    over = threading.Event()
-    context.add_callback(over.set)
-    over.wait()
-    yield from ()
+def hang(_: Iterator[Any]) -> Iterator[Any]:
+    """Send nothing more."""
+    raise SilentError
+    yield
 
 
-def die(answer: Iterator[Any], context: Any) -> Iterator[Any]:
+def die(_: Iterator[Any]) -> Iterator[Any]:
     """End the whole process without a goodbye."""
     os._exit(1)
     yield
 
 
-def cut(answer: Iterator[Any], context: Any) -> Iterator[Any]:
+def cut(_: Iterator[Any]) -> Iterator[Any]:
     """End the call as if all were well, without SUCCESS."""
     yield from ()
 
 
-def refuse(answer: Iterator[Any], context: Any) -> Iterator[Any]:
+def refuse(_: Iterator[Any]) -> Iterator[Any]:
     """Refuse the request with a text."""
     raise RefusedError("the moon is in the wrong phase")
     yield
 
 
-def report_error(answer: Iterator[Any], context: Any) -> Iterator[Any]:
+def report_error(_: Iterator[Any]) -> Iterator[Any]:
     """Send a status ERROR with a text, then end the call."""
     yield status(protocol.Status.ERROR, "the network\nran out of memory")
 
 
-def garble(answer: Iterator[Any], context: Any) -> Iterator[Any]:
+def garble(_: Iterator[Any]) -> Iterator[Any]:
     """Send bytes that are no message."""
     yield b"\xff\xff\xff\xff"
 

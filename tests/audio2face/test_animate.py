@@ -96,7 +96,7 @@ def test_a_clip_of_five_minutes_is_animated_and_a_sample_more_is_refused_here(st
 def test_more_keys_than_fit_a_message_are_refused_with_a_remedy():
     count = 30_000
     keys = Keyframes(np.arange(count) / 100, np.ones((count, 10), np.float32))
-    with pytest.raises(Audio2FaceError, match="30000 emotion keys .* larger tolerance"):
+    with pytest.raises(Audio2FaceError, match=r"30000 emotion keys .* larger tolerance"):
         animate(noise(1), keys, "localhost:1")
 
 
@@ -107,7 +107,8 @@ def test_sound_that_cannot_be_sent_is_named_before_anyone_is_called(samples):
 
 
 @pytest.mark.parametrize(
-    "target", ["", "localhost", "http://localhost:52000", "localhost:0", "localhost:65536", "a b:1", "unix:/tmp/x", ":1"]
+    "target",
+    ["", "localhost", "http://localhost:52000", "localhost:0", "localhost:65536", "a b:1", "unix:/tmp/x", ":1"],
 )
 def test_an_address_must_be_host_and_port(target):
     with pytest.raises(Audio2FaceError, match="HOST:PORT"):
@@ -120,7 +121,7 @@ def test_the_time_to_wait_must_be_above_zero():
 
 
 def test_emotions_are_understood_from_either_generation_of_the_service(start_a2f):
-    def rename(answer, context):
+    def rename(answer):
         for message in answer:
             if message.HasField("animation_data"):
                 url = "type.googleapis.com/com.nvidia.ace.services.audio2face_3d.v1.EmotionAggregate"
@@ -132,7 +133,7 @@ def test_emotions_are_understood_from_either_generation_of_the_service(start_a2f
 
 
 def test_an_answer_without_emotions_or_with_unknown_metadata_is_an_animation_all_the_same(start_a2f):
-    def strip(answer, context):
+    def strip(answer):
         for message in answer:
             if message.HasField("animation_data"):
                 message.animation_data.metadata["emotion_aggregate"].type_url = "x/some.Other"
@@ -144,7 +145,7 @@ def test_an_answer_without_emotions_or_with_unknown_metadata_is_an_animation_all
 
 
 def test_notes_on_the_way_are_passed_over_and_warnings_handed_on(start_a2f):
-    def comment(answer, context):
+    def comment(answer):
         yield a2f_server.status(protocol.Status.INFO, "warming up")
         yield next(answer)
         yield a2f_server.status(protocol.Status.WARNING, "running\nhot")
@@ -156,9 +157,9 @@ def test_notes_on_the_way_are_passed_over_and_warnings_handed_on(start_a2f):
 
 
 def test_a_server_that_forgets_to_end_the_call_after_success_does_not_hold_us_up(start_a2f):
-    def linger(answer, context):
+    def linger(answer):
         yield from answer
-        yield from a2f_server.hang(answer, context)
+        yield from a2f_server.hang(answer)
 
     started = time.monotonic()
     animation = animate(noise(0.5), CALM, start_a2f(spoil=linger).target, timeout_seconds=0.3)

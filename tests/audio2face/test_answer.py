@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dser_ext.audio2face.answer import MAX_FRAMES, Answer
+from dser_ext.audio2face.answer import MAX_FRAMES, MAX_MESSAGES, Answer
 from dser_ext.audio2face.protocol import AnimationDataStream, EmotionAggregate, Status
-from dser_ext.errors import Audio2FaceError, DserWarning
+from dser_ext.errors import Audio2FaceError
 
 HEADER = {"animation_data_stream_header": {"skel_animation_header": {"blend_shapes": ["JawOpen", "MouthClose"]}}}
 SUCCESS = {"status": {"code": Status.SUCCESS}}
@@ -38,7 +40,7 @@ def test_frames_come_in_any_grouping():
     both["animation_data"]["skel_animation"]["blend_shape_weights"] += [{"time_code": 0.1, "values": [0.3, 0.4]}]
     animation = read(HEADER, both, frame(0.2, 0.5, 0.6), {"event": {}}, SUCCESS)
     assert animation.times.tolist() == [0.0, 0.1, 0.2]
-    assert animation.weights.round(3).tolist() == pytest.approx([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]])
+    assert animation.weights.ravel() == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
 
 
 def test_weights_beyond_one_are_kept_as_the_service_may_leave_them_unlimited():
@@ -85,18 +87,14 @@ def test_two_blendshapes_of_one_name_are_no_animation():
 
 
 def test_a_server_that_never_ends_is_stopped():
-    answer = Answer("host:1", 300.0)
-    answer.take(AnimationDataStream(**HEADER).SerializeToString())
+    endless = (frame(index / 200, 0, 0) for index in itertools.count())
     with pytest.raises(Audio2FaceError, match=f"more than {MAX_FRAMES} frames"):
-        for index in range(MAX_FRAMES + 1):
-            answer.take(AnimationDataStream(**frame(index / 200, 0, 0)).SerializeToString())
+        read(HEADER, *itertools.islice(endless, MAX_FRAMES + 1), clip_seconds=300.0)
 
 
 def test_a_server_that_only_chats_is_stopped():
-    answer, note = Answer("host:1", 1.0), AnimationDataStream(status={"code": Status.INFO}).SerializeToString()
     with pytest.raises(Audio2FaceError, match="messages for one clip"):
-        while True:
-            answer.take(note)
+        read(HEADER, *[{"status": {"code": Status.INFO}}] * MAX_MESSAGES)
 
 
 floats = st.floats(width=32)
@@ -113,17 +111,13 @@ parts = st.one_of(
 @pytest.mark.filterwarnings("ignore::dser_ext.errors.DserWarning")
 @given(st.lists(parts, max_size=8))
 def test_any_order_of_messages_is_an_animation_or_an_error_of_ours(messages):
-    try:
+    with contextlib.suppress(Audio2FaceError):
         animation = read(HEADER, *messages)
-    except Audio2FaceError as error:
-        assert str(error).startswith("host:1: ")
-    else:
         assert animation.weights.shape == (len(animation.times), 2)
 
 
+@pytest.mark.filterwarnings("ignore::dser_ext.errors.DserWarning")
 @given(st.binary(max_size=200))
 def test_any_bytes_are_taken_or_refused_as_ours(data):
-    try:
+    with contextlib.suppress(Audio2FaceError):
         Answer("host:1", 1.0).take(data)
-    except (Audio2FaceError, DserWarning):
-        pass

@@ -15,6 +15,7 @@ import a2f_server
 import grpc
 import numpy as np
 import pytest
+from a2f_rules import RefusedError
 
 from dser_ext.audio2face.animate import animate
 from dser_ext.emotion.keyframes import Keyframes
@@ -124,14 +125,12 @@ def test_the_service_dies(frames, words):
         assert words in complaint(target)
 
 
-def test_the_service_breaks_down():
-    def boom(answer, context):
+def test_the_service_breaks_down(start_a2f):
+    def boom(answer):
         yield next(answer)
         raise ZeroDivisionError("bang")
 
-    server = a2f_server.A2FServer(spoil=boom)
-    assert "failed after 0 frames: Exception iterating responses: bang" in complaint(server.target)
-    server.stop()
+    assert "failed after 0 frames: Exception iterating responses: bang" in complaint(start_a2f(spoil=boom).target)
 
 
 @pytest.mark.parametrize(
@@ -143,16 +142,16 @@ def test_the_service_breaks_down():
     ],
 )
 def test_the_service_turns_us_away(start_a2f, code, words):
-    def turn_away(answer, context):
-        context.abort(code, "full")
+    def turn_away(_):
+        raise RefusedError("full", code)
         yield
 
     assert words in complaint(start_a2f(spoil=turn_away).target)
 
 
 def test_a_reason_of_any_length_is_quoted_as_one_short_line(start_a2f):
-    def rant(answer, context):
-        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no\r\n\x1b[31m" * 400)
+    def rant(_):
+        raise RefusedError("no\r\n\x1b[31m" * 400)
         yield
 
     message = complaint(start_a2f(spoil=rant).target)
@@ -161,7 +160,7 @@ def test_a_reason_of_any_length_is_quoted_as_one_short_line(start_a2f):
 
 
 def test_a_slow_service_is_not_taken_for_a_dead_one(start_a2f):
-    def plod(answer, context):
+    def plod(answer):
         for message in answer:
             time.sleep(0.1)
             yield message
