@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dser_ext.audio2face.answer import MAX_FRAMES, MAX_MESSAGES, Answer
-from dser_ext.audio2face.protocol import AnimationDataStream, EmotionAggregate, Status
+from dser_ext.audio2face.protocol import AnimationData, AnimationDataStream, EmotionAggregate, Status
 from dser_ext.errors import Audio2FaceError
 
 HEADER = {"animation_data_stream_header": {"skel_animation_header": {"blend_shapes": ["JawOpen", "MouthClose"]}}}
@@ -24,8 +24,10 @@ def frame(seconds: float, *weights: float) -> dict:
 
 def emotions(*seconds: float, value: float = 0.5) -> dict:
     rows = [{"time_code": time, "emotion": {"joy": value, "boredom": 1.0}} for time in seconds]
-    packed = EmotionAggregate(a2f_smoothed_output=rows).SerializeToString()
-    return {"animation_data": {"metadata": {"emotion_aggregate": {"type_url": "/EmotionAggregate", "value": packed}}}}
+    data = AnimationData()
+    data.metadata["emotion_aggregate"].type_url = "/EmotionAggregate"
+    data.metadata["emotion_aggregate"].value = EmotionAggregate(a2f_smoothed_output=rows).SerializeToString()
+    return {"animation_data": data}
 
 
 def read(*messages: dict, clip_seconds: float = 10.0):
