@@ -8,44 +8,28 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
-from itertools import chain
-from typing import Any, BinaryIO, Protocol
+from typing import Any
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import ArrayLike, NDArray
 
+from dser_ext.decoders import CHUNK_FRAMES, SoundBytes, Source, as_float, decoder
 from dser_ext.errors import AudioError, DserWarning
 
 SAMPLE_RATE = 16_000  # Hz, what every speech encoder here expects
 MAX_SECONDS = 24 * 3600.0  # no line of dialogue is longer; a file made to run for ever is stopped here
 MIN_RATE, MAX_RATE = 1_000, 1_000_000  # Hz; a header outside is damaged or made up
 MAX_CHANNELS = 64
-CHUNK_FRAMES = 16_384  # read at once: about a second of speech, so that little is lost in front of a damaged frame
 LARGEST_SAMPLE = 1e12  # floats on an integer scale (2^31) are fine; far above, float32 arithmetic overflows
 LENGTH_SLACK = 0.05  # s that codecs' padding may take off the promised length of a whole file
 CANCELLED = 0.1  # mean 10 dB weaker than unrelated channels would leave it
 FADE_FRAMES = 256  # from the mean to one channel, without a click
-STREAMED_BYTES = 0x7FFFF000  # a WAV written to a pipe promises this or more: it means "unknown"
-
-
-class Source(Protocol):
-    """Sound as it is stored: what a decoder has to offer."""
-
-    rate: int  # Hz
-    channels: int
-    promised_seconds: float | None  # by the header, where it can be trusted
-    damaged: bool  # final once `chunks` is exhausted
-
-    def chunks(self) -> Iterator[NDArray[np.float32]]:
-        """All frames in order, (n, channels) each."""
 
 
 class Audio:
@@ -134,7 +118,7 @@ class AudioFile(Audio):
         try:
             found = os.stat(self.path)  # noqa: PTH116 (Path would change the name as typed)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-            raise _cannot_open(self.path, error) from error
+            raise _cannot_read(self.path, error) from error
         if stat.S_ISDIR(found.st_mode):
             raise AudioError(f"{self.path}: is a folder, not a sound file; name a file in it")
         if not stat.S_ISREG(found.st_mode):
@@ -146,31 +130,20 @@ class AudioFile(Audio):
     def sha256(self) -> str:
         digest = hashlib.sha256()
         try:
-            with self._open() as file:
+            with SoundBytes(self.path) as file:
                 while piece := file.read(1 << 20):
                     digest.update(piece)
         except OSError as error:
-            raise _cannot_open(self.path, error) from error
+            raise _cannot_read(self.path, error) from error
         return digest.hexdigest()
-
-    def _open(self) -> BinaryIO:
-        try:  # by number: a file without a name leaves soundfile no suffix to go by
-            return os.fdopen(os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0)), "rb")
-        except OSError as error:
-            raise _cannot_open(self.path, error) from error
 
     @contextmanager
     def _source(self) -> Iterator[Source]:
-        with self._open() as file:
-            try:
-                sound = soundfile.SoundFile(file)
-            except soundfile.SoundFileError:
-                file.seek(0)
-                with _open_with_av(self.path, file) as container:
-                    yield AvSource(self.path, container)
-                return
-            with sound:
-                yield SoundFileSource(sound, file)
+        try:
+            with SoundBytes(self.path) as file, decoder(self.path, file) as source:
+                yield source
+        except OSError as error:
+            raise _cannot_read(self.path, error) from error
 
 
 class AudioArray(Audio):
@@ -203,7 +176,7 @@ class AudioArray(Audio):
 
     def chunks(self) -> Iterator[NDArray[np.float32]]:
         for start in range(0, len(self._samples), CHUNK_FRAMES):
-            yield _as_float(self._samples[start : start + CHUNK_FRAMES])
+            yield as_float(self._samples[start : start + CHUNK_FRAMES])
 
     def _source(self) -> AbstractContextManager[Source]:
         return nullcontext(self)
@@ -235,123 +208,9 @@ def _downmix(chunks: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float
         yield mean
 
 
-class SoundFileSource:
-    """A file that libsndfile decodes, up to the first frame that it cannot."""
-
-    def __init__(self, sound: Any, file: BinaryIO) -> None:
-        # soundfile seeks after every read of a seekable file: slow in MP3, an error at the end of a FLAC that was
-        # written to a pipe and does not know its length.
-        sound.seekable = lambda: False
-        self._sound = sound
-        self.rate: int = sound.samplerate
-        self.channels: int = sound.channels
-        place = file.tell()  # libsndfile reads on from where it left the file
-        self.damaged = sound.format == "OGG" and _ogg_is_unfinished(file)
-        guessed = sound.format == "MP3" and not _mp3_states_its_length(file)  # from a bit rate: no promise
-        self.promised_seconds = None if guessed else self._promise()
-        file.seek(place)
-
-    def _promise(self) -> float | None:
-        if self._sound.frames >= 2**62:  # libsndfile's "unknown"
-            return None
-        seconds: float = self._sound.frames / self.rate
-        # libsndfile cuts a promise of WAV and AIFF down to the bytes that are there, and notes it in its log.
-        note = re.search(r"^ *(?:data|SSND) *: (\d+) \(should be ([1-9]\d*)\)", self._sound.extra_info, re.MULTILINE)
-        if note is None or int(note[1]) >= STREAMED_BYTES:
-            return seconds
-        return seconds * int(note[1]) / int(note[2])
-
-    def chunks(self) -> Iterator[NDArray[np.float32]]:
-        done = 0
-        while True:
-            buffer = np.empty((CHUNK_FRAMES, self.channels), np.float32)
-            try:
-                chunk: NDArray[np.float32] = self._sound.read(out=buffer)
-            except soundfile.SoundFileError:
-                self.damaged = True
-                yield buffer[: max(0, self._sound.tell() - done)]  # what came before the damage
-                return
-            if not len(chunk):
-                return
-            done += len(chunk)
-            yield chunk
-
-
-class AvSource:
-    """The first audio stream of a file that FFmpeg decodes through PyAV, without the packets that it cannot decode.
-
-    Raises AudioError where there is no such stream or nothing in it can be decoded.
-    """
-
-    def __init__(self, path: str, container: Any) -> None:
-        if not container.streams.audio:
-            raise AudioError(f"{path}: has no audio stream; name a file with sound")
-        self.damaged = False
-        self._container = container
-        self._frames = self._decoded()
-        first = next(self._frames, None)  # headers of MP4 may name another rate than the sound has
-        if first is None:
-            raise _not_audio(path)
-        self._frames = chain([first], self._frames)
-        self.rate = first.sample_rate
-        self.channels = first.layout.nb_channels
-        self.promised_seconds = self._promise()
-
-    def _promise(self) -> float | None:
-        from av.format import Flags
-
-        stream = self._container.streams.audio[0]
-        if (
-            self._container.format.flags & Flags.generic_index.value
-        ):  # a bare stream: FFmpeg guesses from its first packets
-            return None
-        if stream.duration is not None and stream.time_base is not None:
-            return float(stream.duration * stream.time_base)
-        alone = len(self._container.streams) == 1  # with pictures, the length may be theirs
-        return self._container.duration / 1e6 if alone and self._container.duration else None
-
-    def chunks(self) -> Iterator[NDArray[np.float32]]:
-        for frame in self._frames:
-            if (frame.sample_rate, frame.layout.nb_channels) != (self.rate, self.channels):
-                self.damaged = True
-                continue
-            samples = frame.to_ndarray()  # (channels, n) or, interleaved, (1, n × channels)
-            yield _as_float(samples.T if frame.format.is_planar else samples.reshape(-1, self.channels))
-
-    def _decoded(self) -> Iterator[Any]:
-        from av import FFmpegError
-
-        try:
-            for packet in self._container.demux(self._container.streams.audio[0]):
-                try:
-                    frames = packet.decode()
-                except FFmpegError:
-                    self.damaged, frames = True, []
-                yield from frames
-        except FFmpegError:
-            self.damaged = True
-
-
-def _open_with_av(path: str, file: BinaryIO) -> Any:
-    try:
-        import av
-    except ImportError as error:
-        remedy = 'for M4A, MP4 and other formats run: pip install "dser-audio2face[av]"'
-        raise AudioError(f"{path}: is not WAV, AIFF, FLAC, Ogg or MP3; {remedy}") from error
-    try:
-        # No protocols: a playlist must not open other files or addresses.
-        return av.open(file, options={"protocol_whitelist": "none"}, metadata_errors="replace")
-    except (av.FFmpegError, ValueError) as error:
-        raise _not_audio(path) from error
-
-
-def _not_audio(path: str) -> AudioError:
-    return AudioError(f"{path}: is not sound that can be decoded, or is damaged; give WAV, FLAC, Ogg, MP3, M4A or MP4")
-
-
-def _cannot_open(path: str, error: OSError | ValueError) -> AudioError:
+def _cannot_read(path: str, error: OSError | ValueError) -> AudioError:
     reason = getattr(error, "strerror", None) or str(error)
-    return AudioError(f"{path}: cannot be opened ({reason}); check its name and permissions")
+    return AudioError(f"{path}: cannot be read ({reason}); check its name and permissions")
 
 
 def _check_header(name: str, source: Source) -> None:
@@ -365,16 +224,6 @@ def _check_finite(name: str, chunk: NDArray[np.float32], before: int, rate: int)
     if bad.any():
         seconds = (before + int(np.argmax(bad.any(axis=1)))) / rate
         raise AudioError(f"{name}: the sample at {seconds:.3f} s is NaN, infinite or absurdly large; export it again")
-
-
-def _as_float(samples: NDArray[Any]) -> NDArray[np.float32]:
-    """Integers of full scale → ±1; floats as they are."""
-    if samples.dtype.kind == "f":
-        with np.errstate(over="ignore"):  # becomes infinite, which is reported with its place
-            return samples.astype(np.float32, copy=False)
-    half = 2.0 ** (8 * samples.dtype.itemsize - 1)
-    middle = half if samples.dtype.kind == "u" else 0.0
-    return ((samples - middle) / half).astype(np.float32)
 
 
 def _in_blocks(pieces: Iterator[NDArray[np.float32]], size: int) -> Iterator[NDArray[np.float32]]:
@@ -392,23 +241,3 @@ def _in_blocks(pieces: Iterator[NDArray[np.float32]], size: int) -> Iterator[NDA
         held, count = [joined[whole:]], count - whole
     if count:
         yield np.concatenate(held)
-
-
-def _ogg_is_unfinished(file: BinaryIO) -> bool:
-    """Whether an Ogg's last page is cut or not marked as the last; libsndfile takes what is there for the whole."""
-    end = file.seek(0, os.SEEK_END)
-    file.seek(max(0, end - 65_307))  # the largest page
-    tail = file.read()
-    page = tail[max(0, tail.rfind(b"OggS")) :]
-    # Byte 5: flags, 4 = end of stream. Byte 26: the number of segments, whose sizes follow.
-    return len(page) < 27 or not page[5] & 4 or len(page) < 27 + page[26] + sum(page[27 : 27 + page[26]])
-
-
-def _mp3_states_its_length(file: BinaryIO) -> bool:
-    """Whether an MP3 begins, after its ID3 tag, with a Xing or Info header."""
-    file.seek(0)
-    head = file.read(10)
-    tag_size = sum((byte & 127) << 7 * place for place, byte in enumerate(reversed(head[6:])))
-    file.seek(10 + tag_size if head.startswith(b"ID3") else 0)
-    start = file.read(200)
-    return b"Xing" in start or b"Info" in start
