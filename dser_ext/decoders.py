@@ -189,7 +189,7 @@ def _opened_by_av(path: str, file: BinaryIO) -> Any:
         import av
     except ImportError as error:
         remedy = 'for M4A, MP4 and other formats run: pip install "dser-audio2face[av]"'
-        raise AudioError(f"{path}: is not WAV, AIFF, FLAC, Ogg or MP3; {remedy}") from error
+        raise AudioError(f"{path}: is not WAV, AIFF, FLAC, Ogg or MP3, or is damaged; {remedy}") from error
     limits = {"format_whitelist": CONTAINERS, "protocol_whitelist": "none"}
     try:
         return av.open(file, options=limits, metadata_errors="replace")

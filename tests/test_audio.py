@@ -34,6 +34,7 @@ LINE = SHARED / "data" / "crema-d" / "1039" / "1039_TIE_HAP_XX.ogg"
 RATE = 44_100
 # Bands of speech compared after resampling: up to 3.5 kHz every rate from 8 kHz on carries it whole.
 BAND_HZ, BAND_ERROR = 3_500, 0.01
+NOT_SOUND = "is not sound|is not WAV|has no audio|holds no sound"  # the second where the package av is absent
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +150,7 @@ def test_content_and_not_the_suffix_chooses_the_decoder(tmp_path: Path, speech: 
         assert len(read(path)) == len(speech)
     headerless = tmp_path / "noise.vox"
     headerless.write_bytes(b"nothing but text " * 100)
-    with pytest.raises(AudioError, match="not sound"):
+    with pytest.raises(AudioError, match=NOT_SOUND):
         read(headerless)
 
 
@@ -334,7 +335,7 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
 def test_what_is_not_sound_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "zip.wav", "w") as archive:
         archive.writestr("line.txt", "hello")
-    refused(tmp_path / "zip.wav", "not sound|no audio")
+    refused(tmp_path / "zip.wav", NOT_SOUND)
     for name, content in {
         "text": b"To be, or not to be.\n" * 200,
         "html": b"<!doctype html><html><body>404</body></html>" * 20,
@@ -347,14 +348,14 @@ def test_what_is_not_sound_is_refused(tmp_path: Path) -> None:
     }.items():
         path = tmp_path / f"{name}.wav"
         path.write_bytes(content)
-        refused(path, "not sound|no audio|no sound")
+        refused(path, NOT_SOUND)
 
 
 def test_a_playlist_opens_no_other_file(tmp_path: Path) -> None:
     write_aac(tmp_path / "line.ts", noise(RATE))
     path = tmp_path / "list.m3u8"
     path.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{tmp_path}/line.ts\n#EXT-X-ENDLIST\n")
-    refused(path, "not sound|no audio")
+    refused(path, NOT_SOUND)
 
 
 def test_a_video_without_sound_is_refused(tmp_path: Path) -> None:
@@ -364,7 +365,7 @@ def test_a_video_without_sound_is_refused(tmp_path: Path) -> None:
 def test_a_header_without_samples_is_refused(tmp_path: Path) -> None:
     for name in ("a.wav", "a.aiff"):
         soundfile.write(tmp_path / name, np.zeros(0, np.float32), SAMPLE_RATE)
-        refused(tmp_path / name, r"no sound|not sound")
+        refused(tmp_path / name, NOT_SOUND)
 
 
 @pytest.mark.parametrize("rate", [0, 1, 10**9, 2**32 - 1])
@@ -372,7 +373,7 @@ def test_absurd_sample_rates_are_refused(tmp_path: Path, rate: int) -> None:
     content = wav_bytes(noise(1000))
     content[24:28] = struct.pack("<I", rate)
     (tmp_path / "odd.wav").write_bytes(content)
-    refused(tmp_path / "odd.wav", "not sound|Hz")
+    refused(tmp_path / "odd.wav", f"{NOT_SOUND}|Hz")
 
 
 @pytest.mark.parametrize("channels", [0, 500, 65_535])
@@ -380,7 +381,7 @@ def test_absurd_channel_counts_are_refused(tmp_path: Path, channels: int) -> Non
     content = wav_bytes(noise(20_000))
     content[22:24] = struct.pack("<H", channels)
     (tmp_path / "odd.wav").write_bytes(content)
-    refused(tmp_path / "odd.wav", "not sound|channels")
+    refused(tmp_path / "odd.wav", f"{NOT_SOUND}|channels")
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
