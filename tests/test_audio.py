@@ -44,7 +44,9 @@ def speech() -> Samples:
         samples, rate = soundfile.read(LINE, dtype="float32")
         assert rate == SAMPLE_RATE
         return samples * np.float32(0.5 / np.abs(samples).max())  # Vorbis goes beyond ±1, integers cannot
-    return noise(3 * SAMPLE_RATE) * np.square(np.sin(np.arange(3 * SAMPLE_RATE) / 2_000)).astype(np.float32)
+    time = np.arange(3 * SAMPLE_RATE) / SAMPLE_RATE
+    voice = sum(np.sin(2 * np.pi * 120 * k * time) / k for k in range(1, 20))
+    return (0.2 * voice * np.square(np.sin(8 * time))).astype(np.float32)
 
 
 def noise(frames: int, seed: int = 0) -> Samples:
