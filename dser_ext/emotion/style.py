@@ -1,0 +1,138 @@
+"""Style: an animator's settings that turn what the model believes into the ten curves Audio2Face gets."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dser_ext.emotion.curves import Curves, frame_count
+from dser_ext.emotion.names import A2F_EMOTIONS, EMOTIONS, TO_A2F
+from dser_ext.emotion.track import EmotionTrack
+from dser_ext.errors import FormatError
+
+_RANGES = {
+    "gain": (0.0, 4.0),
+    "contrast": (0.3, 3.0),
+    "smoothing_seconds": (0.0, 5.0),
+    "preferred_strength": (0.0, 1.0),
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """How strongly and how smoothly a track shows on the face.
+
+    Raises FormatError for a value outside its range or a name that is no Audio2Face emotion.
+    """
+
+    name: str = "natural"
+    gain: float = 1.0  # 0 to 4: multiplies every emotion
+    contrast: float = 1.0  # 0.3 to 3: above 1 the strongest emotion gains on the others
+    smoothing_seconds: float = 0.2  # 0 to 5: full width of the window that the curves are averaged in
+    gains: Mapping[str, float] = field(default_factory=dict)  # 0 to 4 an Audio2Face emotion, on top of `gain`
+    limits: Mapping[str, float] = field(default_factory=dict)  # 0 to 1 an Audio2Face emotion: its ceiling
+    preferred: Mapping[str, float] = field(default_factory=dict)  # 0 to 1 an Audio2Face emotion: a mood to lean to
+    preferred_strength: float = 0.0  # 0 to 1: 0 shows only what was heard, 1 only the preferred mood
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in _RANGES.items():
+            _check(name, getattr(self, name), low, high)
+        for name, high in (("gains", 4.0), ("limits", 1.0), ("preferred", 1.0)):
+            for emotion, value in getattr(self, name).items():
+                if emotion not in A2F_EMOTIONS:
+                    raise FormatError(
+                        f'style: "{emotion}" in {name} is no Audio2Face emotion; those are {", ".join(A2F_EMOTIONS)}'
+                    )
+                _check(f"{name}.{emotion}", value, 0.0, high)
+
+    def apply(self, track: EmotionTrack, fps: float) -> Curves:
+        """The ten curves of a track at `fps` frames a second, in [0, 1], from 0 to the end of the sound."""
+        mixture = _smoothed(track.mean.astype(np.float64), track.times, self.smoothing_seconds)
+        sharpened = mixture**self.contrast
+        sharpened /= sharpened.sum(axis=1, keepdims=True)
+        times = np.arange(frame_count(track.seconds, fps)) / fps
+        values = np.zeros((len(times), len(A2F_EMOTIONS)))
+        for emotion, channel in TO_A2F.items():
+            heard = np.interp(times, track.times, sharpened[:, EMOTIONS.index(emotion)])
+            values[:, A2F_EMOTIONS.index(channel)] = self.gain * heard
+        values *= _vector(self.gains, 1.0)
+        values = np.minimum(values, _vector(self.limits, 1.0))
+        lean = self.preferred_strength
+        return Curves(fps, ((1 - lean) * values + lean * _vector(self.preferred, 0.0)).astype(np.float32))
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as a JSON object."""
+        return {name: dict(value) if isinstance(value, Mapping) else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, document: Any) -> Style:
+        """The style of a JSON object; settings left out keep their defaults. Raises FormatError for any other key."""
+        if not isinstance(document, dict):
+            raise FormatError("a style must be a JSON object of settings")
+        known = {setting.name for setting in fields(cls)}
+        if unknown := sorted(set(document) - known):
+            raise FormatError(f'style: "{unknown[0]}" is no setting; those are {", ".join(sorted(known))}')
+        for name in ("gains", "limits", "preferred"):
+            if not isinstance(document.get(name, {}), dict):
+                raise FormatError(f"style: {name} must be an object of emotion names and numbers")
+        if not isinstance(document.get("name", ""), str):
+            raise FormatError("style: name must be a text")
+        return cls(**document)
+
+
+PRESETS = {
+    style.name: style
+    for style in (
+        Style(),
+        Style("subtle", gain=0.6, smoothing_seconds=0.4),
+        Style("expressive", gain=1.3, contrast=1.5),
+        Style("steady", smoothing_seconds=1.0),
+    )
+}
+"""Styles with a name."""
+
+
+def style(name_or_file: str | os.PathLike[str]) -> Style:
+    """A preset by its name, or the style in a JSON file. Raises FormatError if it is neither."""
+    preset = PRESETS.get(str(name_or_file))
+    if preset is not None:
+        return preset
+    try:
+        document = json.loads(Path(name_or_file).read_text(encoding="utf-8"))
+        return Style.from_json(document)
+    except (OSError, ValueError) as error:
+        raise FormatError(
+            f"{name_or_file}: neither a style ({', '.join(PRESETS)}) nor a readable JSON file with one"
+        ) from error
+    except FormatError as error:
+        raise FormatError(f"{name_or_file}: {error}") from error
+
+
+def _check(name: str, value: Any, low: float, high: float) -> None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or not low <= value <= high:
+        raise FormatError(f"style: {name} must be a number from {low:g} to {high:g}, not {value!r}")
+
+
+def _vector(values: Mapping[str, float], otherwise: float) -> NDArray[np.float64]:
+    return np.array([values.get(name, otherwise) for name in A2F_EMOTIONS])
+
+
+def _smoothed(mixture: NDArray[np.float64], times: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:
+    """Average in a Hann window of this full width; at the ends over the part of the window that has frames."""
+    if len(times) < 2:
+        return mixture
+    half = round(seconds / 2 / float(times[1] - times[0]))
+    if half < 1:
+        return mixture
+    window = np.hanning(2 * half + 3)[1:-1]
+    weight = np.convolve(np.ones(len(mixture)), window)[half:-half]
+    return np.stack([np.convolve(column, window)[half:-half] / weight for column in mixture.T], axis=1)
