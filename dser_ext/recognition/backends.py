@@ -1,0 +1,66 @@
+"""Running a network: ONNX Runtime on a CPU or a GPU, behind one small interface."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dser_ext.errors import ModelError
+
+Arrays = dict[str, NDArray[np.float32]]
+
+DEVICES = {
+    "cpu": ["CPUExecutionProvider"],
+    "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"],
+    "tensorrt": ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"],
+}
+"""Devices by name and the ONNX Runtime providers that make them; the GPU ones were not tried on a GPU."""
+
+
+class Network(Protocol):
+    """Something that maps named arrays to named arrays."""
+
+    def run(self, inputs: Arrays) -> Arrays:
+        """Outputs by name."""
+
+
+class OnnxNetwork:
+    """A network in an ONNX file, run by ONNX Runtime.
+
+    device: "auto" (the best there is), "cpu", "cuda" or "tensorrt".
+    Raises ModelError if ONNX Runtime lacks the device or cannot load the file.
+    """
+
+    def __init__(self, path: Path, device: str = "auto") -> None:
+        import onnxruntime  # a fifth of a second: only when a network is needed
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # warnings about graph optimisation are not the user's
+        options.enable_cpu_mem_arena = False  # hours of audio otherwise leave the largest window's memory twice
+        providers = _providers(device, onnxruntime.get_available_providers())
+        try:
+            self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=providers)
+        except Exception as error:  # ONNX Runtime's own errors share no public base class
+            reason = str(error).splitlines()[0]
+            raise ModelError(f"{path}: ONNX Runtime cannot load it on {device} ({reason})") from error
+        self._outputs = [output.name for output in self._session.get_outputs()]
+
+    def run(self, inputs: Arrays) -> Arrays:
+        """Outputs by name."""
+        return dict(zip(self._outputs, self._session.run(None, inputs), strict=True))
+
+
+def _providers(device: str, available: list[str]) -> list[str]:
+    if device == "auto":
+        device = "cuda" if "CUDAExecutionProvider" in available else "cpu"
+    if device not in DEVICES:
+        raise ModelError(f"{device}: no such device; choose auto, {', '.join(DEVICES)}")
+    wanted = DEVICES[device]
+    if wanted[0] not in available:
+        raise ModelError(
+            f"{device}: this ONNX Runtime has no {wanted[0]}; install onnxruntime-gpu or choose --device cpu"
+        )
+    return [provider for provider in wanted if provider in available]

@@ -1,0 +1,127 @@
+"""ModelBundle: a folder with a model's two networks and the card that describes them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dser_ext.emotion.names import EMOTIONS
+from dser_ext.emotion.track import FRAME_RATE, ModelInfo
+from dser_ext.errors import ModelError
+
+SCHEMA = "dser.model/1"
+DEFAULT_MODEL = "dser-tiny"
+FEATURES, HEAD, CARD = "features.onnx", "head.onnx", "card.json"
+MAX_CARD_BYTES = 1 << 20
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_SHELVES = (_PACKAGE / "models", _PACKAGE.parent / "models")  # in an installed package, in a clone
+
+
+@dataclass(frozen=True)
+class ModelBundle:
+    """A checked model folder.
+
+    folder: holds features.onnx (waveform (batch, samples) → features (batch, frames, D) and speech (batch, frames)),
+    head.onnx (features and voice profile → concentrations (batch, frames, 6)), and card.json.
+    """
+
+    folder: Path
+    card: dict[str, Any]
+    sha256: str  # of card.json, which holds the checksums of the networks
+
+    @classmethod
+    def open(cls, name_or_folder: str | os.PathLike[str] = DEFAULT_MODEL) -> ModelBundle:
+        """Find a shipped model by name, or open any model folder, and verify its checksums.
+
+        Raises ModelError if there is no such model, a file is missing or differs from its checksum, or the card does
+        not fit this version.
+        """
+        folder = _find(name_or_folder)
+        try:
+            if (folder / CARD).stat().st_size > MAX_CARD_BYTES:
+                raise ModelError(f"{folder / CARD}: too large for a model card; copy the model folder again")
+            text = (folder / CARD).read_bytes()
+            card = json.loads(text)
+        except OSError as error:
+            raise ModelError(
+                f"{folder}: no model here ({CARD}: {error.strerror}); name a shipped model or a model folder"
+            ) from error
+        except (ValueError, RecursionError) as error:
+            raise ModelError(f"{folder / CARD}: damaged (not JSON); copy the model folder again") from error
+        _check_card(folder, card)
+        for file in (FEATURES, HEAD):
+            _check_file(folder / file, card["sha256"][file])
+        return cls(folder, card, hashlib.sha256(text).hexdigest())
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return str(self.card["name"])
+
+    @property
+    def feature_size(self) -> int:
+        """D, the width of a feature frame."""
+        return int(self.card["feature_size"])
+
+    @property
+    def features_sha256(self) -> str:
+        """Checksum of the feature network: voice profiles are only valid for the network that made them."""
+        return str(self.card["sha256"][FEATURES])
+
+    @cached_property
+    def info(self) -> ModelInfo:
+        """What a track says about the model that made it."""
+        return ModelInfo(self.name, str(self.card["version"]), self.sha256)
+
+
+def _find(name_or_folder: str | os.PathLike[str]) -> Path:
+    name = str(name_or_folder)
+    if Path(name).name == name:
+        for shelf in _SHELVES:
+            if (shelf / name / CARD).is_file():
+                return shelf / name
+    folder = Path(name_or_folder)
+    if not folder.is_dir():
+        shipped = sorted({card.parent.name for shelf in _SHELVES for card in shelf.glob(f"*/{CARD}")})
+        raise ModelError(f"{name}: no such model; shipped models: {', '.join(shipped) or 'none'}, or name a folder")
+    return folder
+
+
+def _check_card(folder: Path, card: Any) -> None:
+    if not isinstance(card, dict) or card.get("schema") != SCHEMA:
+        raise ModelError(f"{folder}: the model card is not of schema {SCHEMA}; get the model for this version")
+    expected = {
+        "name": str,
+        "version": str,
+        "feature_size": int,
+        "window_seconds": (int, float),
+        "overlap_seconds": (int, float),
+        "context_frames": int,
+        "nonspeech_concentration": list,
+        "sha256": dict,
+    }
+    for key, kind in expected.items():
+        if not isinstance(card.get(key), kind):
+            raise ModelError(f'{folder}: the model card has no usable "{key}"; copy the model folder again')
+    if card.get("emotions") != list(EMOTIONS) or card.get("frame_rate") != FRAME_RATE:
+        raise ModelError(f"{folder}: the model's emotions or frame rate are not those of this version")
+    if not {FEATURES, HEAD} <= set(card["sha256"]) or len(card["nonspeech_concentration"]) != len(EMOTIONS):
+        raise ModelError(f"{folder}: the model card is incomplete; copy the model folder again")
+
+
+def _check_file(path: Path, sha256: str) -> None:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); copy the model folder again") from error
+    if digest.hexdigest() != sha256:
+        raise ModelError(f"{path}: damaged (its checksum is not that of the model card); copy the model folder again")

@@ -1,0 +1,122 @@
+"""Hearing: the feature frames of one line, of any length, in bounded memory.
+
+Lines longer than the model's window are heard in windows that overlap. In the middle of each overlap one window's
+frames fade into the next one's, and the outer parts of both, which lack context on one side, are left out: there is no
+seam, because no frame is ever switched, only faded.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dser_ext.audio import SAMPLE_RATE, Audio
+from dser_ext.emotion.track import FRAME_RATE
+from dser_ext.recognition.backends import Network
+from dser_ext.recognition.bundle import ModelBundle
+from dser_ext.recognition.speech import speech_frames
+from dser_ext.recognition.voice import MIN_SECONDS, VoiceProfile
+
+HOP = SAMPLE_RATE // FRAME_RATE  # samples a frame
+SHORTEST_FRAMES = 25  # the network hears at least this much; shorter lines are followed by silence
+KEPT_BYTES = 32 << 20  # frames of a line beyond this go to a temporary file
+MARGIN = 0.25  # of an overlap, at either end, that is left out for its lack of context
+
+Frames = NDArray[np.float32]
+
+
+class Hearing:
+    """The frames of one line, kept as float16 in memory or, where there are many, in a temporary file.
+
+    audio: the sound, read to its end. count: F, frames. speech: (F,) bool, where speech is.
+    profile: what the line tells about its speaker; None with less than half a second of speech.
+    """
+
+    def __init__(self, audio: Audio, network: Network, bundle: ModelBundle) -> None:
+        self.audio = audio
+        self._size = bundle.feature_size
+        self._file = tempfile.SpooledTemporaryFile(KEPT_BYTES)  # noqa: SIM115 (lives as long as this object)
+        probability: list[Frames] = []
+        for frames in _joined(audio, network, bundle):
+            self._file.write(frames[:, :-1].astype(np.float16).tobytes())
+            probability.append(frames[:, -1])
+        self.speech = speech_frames(np.concatenate(probability))
+        self.count = len(self.speech)
+        self.profile = self._profile(bundle)
+
+    def frames(self, start: int, stop: int) -> Frames:
+        """Feature frames start … stop, (stop - start, D)."""
+        self._file.seek(start * self._size * 2)
+        data = self._file.read((stop - start) * self._size * 2)
+        return np.frombuffer(data, np.float16).reshape(-1, self._size).astype(np.float32)
+
+    def _profile(self, bundle: ModelBundle) -> VoiceProfile | None:
+        heard = int(self.speech.sum())
+        if heard < MIN_SECONDS * FRAME_RATE:
+            return None
+        total, squares = np.zeros(self._size), np.zeros(self._size)
+        for start in range(0, self.count, 4096):
+            frames = self.frames(start, min(start + 4096, self.count))
+            spoken = frames[self.speech[start : start + 4096]].astype(np.float64)
+            total += spoken.sum(axis=0)
+            squares += (spoken**2).sum(axis=0)
+        mean = total / heard
+        spread = np.sqrt(np.maximum(squares / heard - mean**2, 0))
+        return VoiceProfile(
+            name=self.audio.path or "array",
+            mean=mean.astype(np.float32),
+            spread=spread.astype(np.float32),
+            lines=1,
+            seconds=heard / FRAME_RATE,
+            features_sha256=bundle.features_sha256,
+        )
+
+
+def _joined(audio: Audio, network: Network, bundle: ModelBundle) -> Iterator[Frames]:
+    """Pieces of all frames of a line, (n, D + 1); the last column is the probability of speech."""
+    window = round(bundle.card["window_seconds"] * FRAME_RATE)
+    overlap = round(bundle.card["overlap_seconds"] * FRAME_RATE)
+    ramp = np.clip((np.arange(overlap) + 0.5) / overlap * (1 + 2 * MARGIN) - MARGIN, 0, 1)[:, None].astype(np.float32)
+    fading = np.zeros((0, 0), np.float32)
+    for samples, skipped, last in _windows(audio, window * HOP, overlap * HOP):
+        frames = _hear(network, samples)[skipped:]
+        if len(fading):
+            frames[:overlap] = ramp * frames[:overlap] + fading
+        if last:
+            yield frames
+        else:
+            yield frames[:-overlap]
+            fading = (1 - ramp) * frames[-overlap:]
+
+
+def _windows(audio: Audio, size: int, overlap: int) -> Iterator[tuple[Frames, int, bool]]:
+    """Windows of `size` samples each, or one shorter one; frames of it to skip; whether it is the last.
+
+    The last window reaches back far enough to be whole; what the windows before have said already is skipped.
+    """
+    held = np.zeros(0, np.float32)
+    done = 0  # samples at the front of `held` that only serve the last window
+    for block in audio.blocks():
+        held = np.concatenate([held, block])
+        while len(held) - done > size:
+            yield held[done : done + size], 0, False
+            done += size - overlap
+            kept = max(0, (done + overlap - size) // HOP * HOP)
+            held, done = held[kept:], done - kept
+    held = np.pad(held, (0, -len(held) % HOP))
+    start = max(0, len(held) - size)
+    if not done:
+        yield held, 0, True
+        return
+    yield held[start:], (done - start) // HOP, True
+
+
+def _hear(network: Network, samples: Frames) -> Frames:
+    """Frames (n, D + 1) of one window: features and the probability of speech."""
+    count = len(samples) // HOP
+    padded = np.pad(samples, (0, max(0, SHORTEST_FRAMES * HOP - len(samples))))
+    heard = network.run({"waveform": padded[None]})
+    return np.concatenate([heard["features"][0], heard["speech"][0][:, None]], axis=1)[:count]

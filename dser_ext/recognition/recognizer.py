@@ -1,0 +1,197 @@
+"""Recognizer: lines of speech to emotion tracks."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dser_ext.audio import Audio, AudioArray, AudioFile
+from dser_ext.emotion.track import FRAME_RATE, AudioInfo, EmotionTrack
+from dser_ext.errors import AudioError, DserError, DserWarning, VoiceError
+from dser_ext.recognition.backends import OnnxNetwork
+from dser_ext.recognition.bundle import DEFAULT_MODEL, FEATURES, HEAD, ModelBundle
+from dser_ext.recognition.hearing import Hearing
+from dser_ext.recognition.speech import held
+from dser_ext.recognition.voice import VoiceProfile, merge, of_the_others
+
+BLOCK_FRAMES = 15_000  # of the head, five minutes at a time
+SHORT_SECONDS = 0.3  # too little to tell an emotion from
+
+
+class Recognizer:
+    """A loaded model. Making one costs some tenths of a second; keep it for many lines.
+
+    model: a shipped model's name or a model folder. device: "auto", "cpu", "cuda" or "tensorrt".
+    Raises ModelError if the model is missing or damaged, or the device cannot be had.
+    """
+
+    def __init__(self, model: str | os.PathLike[str] = DEFAULT_MODEL, device: str = "auto") -> None:
+        self.bundle = ModelBundle.open(model)
+        self._features = OnnxNetwork(self.bundle.folder / FEATURES, device)
+        self._head = OnnxNetwork(self.bundle.folder / HEAD, device)
+        self._nonspeech = np.asarray(self.bundle.card["nonspeech_concentration"], np.float32)
+
+    def hear(self, audio: Audio) -> Hearing:
+        """Run the feature network over a line, once; a voice profile later costs only the head. Raises AudioError."""
+        return Hearing(audio, self._features, self.bundle)
+
+    def track(self, hearing: Hearing, voice: VoiceProfile | None = None) -> EmotionTrack:
+        """The emotion track of a line, measured against a voice if there is one.
+
+        Warns (DserWarning) about a line without speech or too short to tell. Raises VoiceError if the voice was made
+        with another model.
+        """
+        if voice is not None and voice.features_sha256 != self.bundle.features_sha256:
+            raise VoiceError(
+                f"voice {voice.name}: made with another model than {self.bundle.name}; make it anew with dser voice"
+            )
+        audio = hearing.audio
+        concentration = held(self._concentration(hearing, voice), hearing.speech, self._nonspeech)
+        if audio.seconds < SHORT_SECONDS:
+            _warn(f"{_name(audio)}: only {audio.seconds:.2f} s long, too short to tell an emotion")
+        elif not hearing.speech.any():
+            _warn(f"{_name(audio)}: no speech was found in it, so its track is neutral")
+        count = max(1, int(np.ceil(round(audio.seconds * FRAME_RATE, 6))))
+        concentration = np.pad(concentration[:count], ((0, max(0, count - len(concentration))), (0, 0)), mode="edge")
+        return EmotionTrack(
+            np.arange(count) / FRAME_RATE,
+            concentration,
+            audio=AudioInfo(audio.path, audio.sha256, round(audio.seconds, 6)),
+            model=self.bundle.info,
+            voice=voice.info if voice else None,
+        )
+
+    def voice(self, lines: Iterable[str | os.PathLike[str]], name: str) -> tuple[VoiceProfile | None, list[DserError]]:
+        """The profile of all lines that have speech, None if there is none, and what was wrong with the others."""
+        profiles: list[VoiceProfile] = []
+        errors: list[DserError] = []
+        for line in lines:
+            try:
+                profile = self.hear(AudioFile(line)).profile
+                if profile is None:
+                    raise AudioError(f"{line}: too little speech to tell a voice; leave it out")
+                profiles.append(profile)
+            except DserError as error:
+                errors.append(error)
+        merged = merge(profiles)
+        if merged is not None:
+            merged = VoiceProfile(
+                name, merged.mean, merged.spread, merged.lines, merged.seconds, merged.features_sha256
+            )
+        return merged, errors
+
+    def _concentration(self, hearing: Hearing, voice: VoiceProfile | None) -> NDArray[np.float32]:
+        size = self.bundle.feature_size
+        voice_inputs = {
+            "voice_mean": (voice.mean if voice else np.zeros(size, np.float32))[None],
+            "voice_seconds": np.array([voice.seconds if voice else 0], np.float32),
+        }
+        context = self.bundle.card["context_frames"]
+        blocks = []
+        for start in range(0, hearing.count, BLOCK_FRAMES):
+            stop = min(start + BLOCK_FRAMES, hearing.count)
+            first, last = max(0, start - context), min(hearing.count, stop + context)
+            out = self._head.run({"features": hearing.frames(first, last)[None], **voice_inputs})
+            blocks.append(out["concentration"][0, start - first : stop - first])
+        return np.concatenate(blocks)
+
+
+def recognize(
+    source: str | os.PathLike[str] | ArrayLike,
+    sample_rate: int | None = None,
+    *,
+    voice: VoiceProfile | str | os.PathLike[str] | None = None,
+    model: str | os.PathLike[str] = DEFAULT_MODEL,
+    device: str = "auto",
+) -> EmotionTrack:
+    """How the mixture of emotions changes over a line of speech, at 50 Hz.
+
+    source: a sound file, or samples (n,) or (n, channels) with their `sample_rate` in Hz.
+    voice: a VoiceProfile, a .voice file, or a folder of other lines of the same speaker; None measures against a
+    generic voice, with wider spread.
+
+    Raises AudioError, VoiceError or ModelError, each with one sentence on what is wrong and what to do. Warns
+    (DserWarning) if the sound has no speech, is very short, or ends early.
+    """
+    recognizer = _recognizer(str(model), device)
+    if isinstance(source, (str, os.PathLike)):
+        audio: Audio = AudioFile(source)
+    elif sample_rate is None:
+        raise AudioError("samples need their sample_rate in Hz")
+    else:
+        audio = AudioArray(source, sample_rate)
+    profile = voice if voice is None or isinstance(voice, VoiceProfile) else load_voice(recognizer, voice)
+    return recognizer.track(recognizer.hear(audio), profile)
+
+
+@lru_cache(maxsize=2)
+def _recognizer(model: str, device: str) -> Recognizer:
+    return Recognizer(model, device)
+
+
+def load_voice(recognizer: Recognizer, source: str | os.PathLike[str]) -> VoiceProfile:
+    """The voice in a .voice file, or of the lines in a folder. Warns about lines that cannot be heard.
+
+    Raises VoiceError if there is no such file or no line with speech.
+    """
+    folder = Path(source)
+    if not folder.is_dir():
+        return VoiceProfile.load(source)
+    lines = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    profile, errors = recognizer.voice([path for path in lines if path.suffix.lower() in SOUND_SUFFIXES], folder.name)
+    for error in errors:
+        _warn(str(error))
+    if profile is None:
+        raise VoiceError(f"{source}: no line with speech in this folder; name a .voice file or a folder of lines")
+    return profile
+
+
+SOUND_SUFFIXES = frozenset(
+    f".{suffix}" for suffix in "wav wave aif aiff flac ogg oga opus mp3 m4a aac mp4 mov mka webm".split()
+)
+"""Files of a folder that are taken for lines."""
+
+
+def recognize_lines(
+    recognizer: Recognizer,
+    sources: Sequence[str | os.PathLike[str]],
+    voice: VoiceProfile | None = None,
+    *,
+    same_voice: bool = False,
+) -> Iterator[tuple[int, EmotionTrack | DserError]]:
+    """Index and track of each line, or what was wrong with it, as soon as there is one.
+
+    same_voice: the lines are one speaker's, and each is measured against all others (with `voice`, if given, too).
+    Then the tracks come after all lines were heard; otherwise one by one.
+    """
+    if not same_voice:
+        for index, source in enumerate(sources):
+            try:
+                yield index, recognizer.track(recognizer.hear(AudioFile(source)), voice)
+            except DserError as error:
+                yield index, error
+        return
+    heard: list[tuple[int, Hearing]] = []
+    for index, source in enumerate(sources):
+        try:
+            heard.append((index, recognizer.hear(AudioFile(source))))
+        except DserError as error:
+            yield index, error
+    others = of_the_others([hearing.profile for _, hearing in heard])
+    for (index, hearing), profile in zip(heard, others, strict=True):
+        parts = [part for part in (profile, voice) if part is not None]
+        yield index, recognizer.track(hearing, merge(parts))
+
+
+def _name(audio: Audio) -> str:
+    return audio.path or "the array given"
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, DserWarning, stacklevel=3)

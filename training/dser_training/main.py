@@ -1,0 +1,52 @@
+"""dser-train: one command a stage, each with a YAML configuration and KEY=VALUE overrides."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a stage; exit code 0 done, 1 failed with one line on stderr, 2 wrong usage."""
+    parser = argparse.ArgumentParser(prog="dser-train", description=__doc__)
+    stages = parser.add_subparsers(dest="stage", required=True)
+    for name, what in (
+        ("utterance", "stage 1: train the utterance model"),
+        ("export", "write a checkpoint as a model bundle"),
+        ("evaluate", "measure a model bundle on CREMA-D and RAVDESS"),
+    ):
+        stage = stages.add_parser(name, help=what)
+        stage.add_argument("--config", required=True, help="YAML file of the run")
+        stage.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
+        if name != "utterance":
+            stage.add_argument("--bundle", required=True, help="folder of the model bundle")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    from dser_ext.errors import DserError
+    from dser_training.config import ConfigError, load
+    from dser_training.corpora.clips import CorpusError
+
+    try:
+        config = load(options.config, options.overrides)
+        if options.stage == "utterance":
+            from dser_training.stages.utterance import train
+
+            print(train(config))
+        elif options.stage == "export":
+            from dser_training.export import export
+
+            print(export(config, options.bundle))
+        else:
+            from dser_training.evaluation import evaluate
+
+            print(evaluate(config, options.bundle))
+    except (ConfigError, CorpusError, DserError, FloatingPointError, OSError) as error:
+        print(f"dser-train: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

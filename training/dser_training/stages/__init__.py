@@ -1,0 +1,1 @@
+"""The paper's stages, one file each."""

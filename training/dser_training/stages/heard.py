@@ -1,0 +1,163 @@
+"""What a frozen backbone hears of every clip, kept so that training a head takes minutes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dser_ext.audio import read
+from dser_training.corpora import nonspeech
+from dser_training.corpora.clips import Clip
+from dser_training.networks import GATE, HOP, FeatureNetwork, smoothed
+
+log = logging.getLogger(__name__)
+
+PICKS = 8  # frames kept of a clip, each time it is heard
+LONGEST_SECONDS = 12.0
+SPLICE_LINES = (2, 5)  # clips of a speaker heard in one breath, from … to below
+CROSSFADE_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Clips of one speaker as the backbone hears them.
+
+    frames: (C, 2 × PICKS, W) float16, smoothed frames of speech, from the clip alone and from it among others.
+    mean: (C, W) float32 over the clip's speech. seconds: (C,) of speech. emotion: (C,).
+    """
+
+    frames: NDArray[np.float16]
+    mean: NDArray[np.float32]
+    seconds: NDArray[np.float32]
+    emotion: NDArray[np.int64]
+
+
+def energetic(samples: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(F,) frames within 30 dB of the loudest after smoothing over 0.2 s: in a clean corpus, those with speech."""
+    count = len(samples) // HOP
+    power = np.square(samples[: count * HOP].reshape(count, HOP)).mean(axis=1)
+    power = np.convolve(power, np.ones(10) / 10, mode="same")
+    return np.asarray(power > GATE * power.max())
+
+
+def sound(clip: Clip) -> NDArray[np.float32]:
+    """The clip's samples, a whole number of frames, at most LONGEST_SECONDS."""
+    samples = read(clip.path)[: int(LONGEST_SECONDS * 16_000)]
+    return samples[: len(samples) // HOP * HOP]
+
+
+@torch.inference_mode()
+def fit_scale(network: FeatureNetwork, clips: Sequence[Clip]) -> None:
+    """Set the mean and deviation that the layers are standardised with, over the speech of these clips."""
+    count, total, squares = 0, torch.zeros(network.stacked), torch.zeros(network.stacked)
+    for clip in clips:
+        samples = sound(clip)
+        hidden = network.hidden(torch.from_numpy(samples)[None])[0][torch.from_numpy(energetic(samples))].double()
+        count, total, squares = count + len(hidden), total + hidden.sum(0), squares + hidden.square().sum(0)
+    mean = total / count
+    network.mean.copy_(mean.float())
+    network.std.copy_((squares / count - mean.square()).clamp(min=1e-8).sqrt().float())
+
+
+@torch.inference_mode()
+def hear(network: FeatureNetwork, clips: Sequence[Clip], smoothing: int, random: np.random.Generator) -> Heard:
+    """Hear every clip of one speaker, once alone and once among other clips of the speaker, at a random position."""
+    sounds = [sound(clip) for clip in clips]
+    frames = np.empty((len(clips), 2, PICKS, network.stacked), np.float16)
+    mean = np.empty((len(clips), network.stacked), np.float32)
+    seconds = np.empty(len(clips), np.float32)
+    for index, samples in enumerate(sounds):
+        hidden, speech = network.hidden(torch.from_numpy(samples)[None]), energetic(samples)
+        frames[index, 0] = _picked(smoothed(hidden, smoothing)[0], speech, random)
+        mean[index] = hidden[0][torch.from_numpy(speech)].mean(0).numpy()
+        seconds[index] = speech.sum() / 50
+    for group in _groups(len(clips), random):
+        joined, starts = _splice([sounds[index] for index in group])
+        hidden = network.hidden(torch.from_numpy(joined)[None], _position(network, len(joined) // HOP, random))
+        smooth = smoothed(hidden, smoothing)[0]
+        for index, start in zip(group, starts, strict=True):
+            speech = energetic(sounds[index])
+            frames[index, 1] = _picked(smooth[start : start + len(speech)], speech, random)
+    emotion = np.array([clip.emotion for clip in clips])
+    return Heard(frames.reshape(len(clips), 2 * PICKS, -1), mean, seconds, emotion)
+
+
+@torch.inference_mode()
+def fit_speech(network: FeatureNetwork, clips: Sequence[Clip], seed: int, steps: int = 600) -> float:
+    """Fit the speech output: frames of clips, clean and in noise, against pauses and made noise and music.
+
+    Returns the share of held-out frames that it gets right.
+    """
+    random = np.random.default_rng(seed)
+    frames, labels = [], []
+    for clip in clips:
+        samples = sound(clip)
+        speech = energetic(samples)
+        noise = nonspeech.make(len(samples) / 16_000, random)[: len(samples)]
+        loud = np.sqrt(np.square(samples).mean() / np.square(noise).mean()) * 10 ** (-random.uniform(0, 1.5))
+        noisy = samples + (loud * noise if random.random() < 0.5 else 0)
+        for wave, wanted in ((noisy.astype(np.float32), speech), (noise, np.zeros_like(speech))):
+            hidden = network.hidden(torch.from_numpy(wave)[None])[0]
+            pick = random.choice(len(wanted), min(20, len(wanted)), replace=False)
+            frames.append(hidden[pick].half())
+            labels.append(torch.from_numpy(wanted[pick]))
+    x, y = torch.cat(frames).float(), torch.cat(labels).float()
+    held = len(x) // 5
+    with torch.inference_mode(False), torch.enable_grad():
+        _fit_logistic(network.speech, x[held:].clone(), y[held:].clone(), steps, seed)
+    return float(((network.speech(x[:held])[:, 0] > 0) == (y[:held] > 0)).float().mean())
+
+
+def _fit_logistic(layer: torch.nn.Linear, x: Tensor, y: Tensor, steps: int, seed: int) -> None:
+    random = torch.Generator().manual_seed(seed)
+    optimiser = torch.optim.AdamW(layer.parameters(), lr=3e-3, weight_decay=0.1)
+    for _ in range(steps):
+        pick = torch.randint(len(x), (1024,), generator=random)
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(layer(x[pick])[:, 0], y[pick])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+
+def _picked(frames: Tensor, speech: NDArray[np.bool_], random: np.random.Generator) -> NDArray[np.float16]:
+    pick = np.sort(random.choice(np.flatnonzero(speech), PICKS, replace=speech.sum() < PICKS))
+    return frames[pick].half().numpy()
+
+
+def _groups(count: int, random: np.random.Generator) -> list[list[int]]:
+    order = random.permutation(count).tolist()
+    groups = []
+    while order:
+        size = int(random.integers(*SPLICE_LINES))
+        groups.append(order[:size])
+        order = order[size:]
+    return groups
+
+
+def _splice(sounds: list[NDArray[np.float32]]) -> tuple[NDArray[np.float32], list[int]]:
+    """Sounds joined by crossfades at one level, and the frame that each starts at."""
+    fade = round(CROSSFADE_SECONDS * 16_000) // HOP * HOP
+    ramp = np.linspace(0, 1, fade, dtype=np.float32)
+    joined = np.zeros(sum(map(len, sounds)) - fade * (len(sounds) - 1), np.float32)
+    starts, place = [], 0
+    for index, samples in enumerate(sounds):
+        part = samples * (0.05 / (np.sqrt(np.square(samples[np.repeat(energetic(samples), HOP)]).mean()) + 1e-9))
+        if index:
+            part[:fade] *= ramp
+        if index < len(sounds) - 1:
+            part[-fade:] *= ramp[::-1]
+        joined[place : place + len(part)] += part
+        starts.append(place // HOP)
+        place += len(part) - fade
+    return joined, starts
+
+
+def _position(network: FeatureNetwork, frames: int, random: np.random.Generator) -> int:
+    longest = network.backbone.longest_frames
+    return int(random.integers(0, longest - frames)) if longest and longest > frames else 0

@@ -1,0 +1,232 @@
+"""Stage 1: the utterance model, measured against the speaker's voice.
+
+With a frozen backbone every clip is heard once and only the projection and the head are trained, in minutes. With a
+trainable one the clips of a batch go through the whole network each time.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from dser_ext.emotion.names import EMOTIONS
+from dser_training.config import UtteranceConfig
+from dser_training.corpora.clips import Clip, CorpusError, read
+from dser_training.corpora.references import training_references
+from dser_training.losses import dirichlet_nll, mean_cross_entropy, soft_labels
+from dser_training.networks import FeatureNetwork, Head, backbone, concentration, smoothed
+from dser_training.stages import heard
+from dser_training.stages.heard import Heard
+
+log = logging.getLogger(__name__)
+
+SCALE_CLIPS, SPEECH_CLIPS = 1000, 1500  # enough to fit the scale and the speech output on
+FEW_LINES = 8  # a speaker with fewer lines is heard without a voice, together with other such speakers
+READ_EVERY = 3  # of so many voices in a batch one reads neutrally
+LIVE_SECONDS = 2.5  # of each clip, when the backbone is trained
+
+
+@dataclass(frozen=True)
+class Lot:
+    """Clips that may serve as each other's voice: one speaker's, or strangers' who may not."""
+
+    frames: Tensor  # (C, M, W) smoothed frames, all layers side by side
+    mean: Tensor  # (C, W)
+    seconds: Tensor  # (C,)
+    emotion: Tensor  # (C,)
+    strangers: bool = False
+
+
+def train(config: UtteranceConfig) -> Path:
+    """Train as configured and return the checkpoint's folder. The same configuration and seed give the same result."""
+    torch.manual_seed(config.seed)
+    random = np.random.default_rng(config.seed)
+    clips = [clip for corpus, folder in config.corpora.items() for clip in read(corpus, folder)]
+    voices = _by_voice([clip for clip in clips if clip.split == "train" and clip.emotion is not None])
+    network = FeatureNetwork(backbone(config.backbone), config.feature_size).eval().requires_grad_(False)
+    some = [clip for voice in voices for clip in voice]
+    random.shuffle(some)
+    heard.fit_scale(network, some[:SCALE_CLIPS])
+    right = heard.fit_speech(network, some[:SPEECH_CLIPS], config.seed)
+    log.info("speech or not: %.4f of held-out frames right", right)
+    head = Head(config.feature_size, config.smoothing_frames, config.half_known_seconds)
+    batches = _live_batches if config.train_backbone else _kept_batches
+    _fit(config, network, head, batches(config, network, voices, random), random)
+    return save(config, network, head)
+
+
+def _by_voice(clips: list[Clip]) -> list[list[Clip]]:
+    voices: dict[str, list[Clip]] = defaultdict(list)
+    for clip in clips:
+        voices[clip.speaker].append(clip)
+    if not voices:
+        raise CorpusError("the training split is empty; name a corpus with training speakers in `corpora`")
+    return list(voices.values())
+
+
+def _acts(voice: list[Clip]) -> bool:
+    return len({clip.emotion for clip in voice}) > 1
+
+
+def _kept_batches(
+    config: UtteranceConfig, network: FeatureNetwork, voices: list[list[Clip]], random: np.random.Generator
+) -> Iterator[list[Lot]]:
+    """Endless batches from what the frozen backbone has heard."""
+    acting, reading, strangers = [], [], []
+    for number, voice in enumerate(voices):
+        kept = heard.hear(network, voice, config.smoothing_frames, random)
+        group = acting if _acts(voice) else reading if len(voice) >= FEW_LINES else strangers
+        group.append(kept)
+        if number % 20 == 19:
+            log.info("heard %d of %d voices", number + 1, len(voices))
+    alone = [_lot(kept, np.arange(len(kept.emotion)), strangers=True) for kept in strangers]
+    while True:
+        order = random.permutation(len(acting))
+        for start in range(0, len(order) - config.voices_per_batch + 1, config.voices_per_batch):
+            batch = [_sample(acting[index], config, random) for index in order[start : start + config.voices_per_batch]]
+            if reading:
+                few = config.voices_per_batch // READ_EVERY
+                batch += [_sample(reading[index], config, random, 24) for index in random.integers(len(reading), size=few)]
+            batch += [alone[index] for index in random.integers(len(alone), size=24)] if alone else []
+            yield batch
+
+
+def _sample(kept: Heard, config: UtteranceConfig, random: np.random.Generator, most: int | None = None) -> Lot:
+    count = len(kept.emotion)
+    return _lot(kept, random.permutation(count)[: min(count, most or config.clips_per_voice)])
+
+
+def _lot(kept: Heard, pick: np.ndarray, strangers: bool = False) -> Lot:
+    return Lot(
+        torch.from_numpy(kept.frames[pick]).float(),
+        torch.from_numpy(kept.mean[pick]),
+        torch.from_numpy(kept.seconds[pick]),
+        torch.from_numpy(kept.emotion[pick]),
+        strangers,
+    )
+
+
+def _live_batches(
+    config: UtteranceConfig, network: FeatureNetwork, voices: list[list[Clip]], random: np.random.Generator
+) -> Iterator[list[Lot]]:
+    """Endless batches heard anew each time, so that gradients reach the backbone."""
+    network.train().requires_grad_(True)
+    network.speech.requires_grad_(False)
+    acting = [voice for voice in voices if _acts(voice)]
+    while True:
+        order = random.permutation(len(acting))
+        for start in range(0, len(order) - config.voices_per_batch + 1, config.voices_per_batch):
+            yield [_live_lot(config, network, acting[index], random) for index in order[start : start + config.voices_per_batch]]
+
+
+def _live_lot(config: UtteranceConfig, network: FeatureNetwork, voice: list[Clip], random: np.random.Generator) -> Lot:
+    pick = random.permutation(len(voice))[: config.clips_per_voice]
+    length = round(LIVE_SECONDS * 50) * heard.HOP
+    waves = np.zeros((len(pick), length), np.float32)
+    for row, index in enumerate(pick):
+        samples = heard.sound(voice[index])
+        offset = int(random.integers(0, max(1, len(samples) - length)))
+        part = samples[offset : offset + length]
+        waves[row, : len(part)] = part
+    hidden = network.hidden(torch.from_numpy(waves))
+    frames = smoothed(hidden, config.smoothing_frames)
+    moments = torch.from_numpy(random.integers(0, frames.shape[1], heard.PICKS))
+    emotion = torch.tensor([voice[index].emotion for index in pick])
+    seconds = torch.full((len(pick),), LIVE_SECONDS)
+    return Lot(frames[:, moments], hidden.mean(dim=1), seconds, emotion)
+
+
+def _fit(
+    config: UtteranceConfig,
+    network: FeatureNetwork,
+    head: Head,
+    batches: Iterator[list[Lot]],
+    random: np.random.Generator,
+) -> None:
+    """Cross-entropy on the activations first, which finds its way from any start, then the Dirichlet likelihood."""
+    network.project.requires_grad_(True)
+    own = [*network.project.parameters(), *head.parameters()]
+    groups = [{"params": own, "lr": config.learning_rate}]
+    if config.train_backbone:
+        groups.append({"params": list(network.backbone.parameters()), "lr": config.backbone_learning_rate})
+    optimiser = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, [group["lr"] for group in groups], total_steps=config.steps, pct_start=0.1
+    )
+    dropout = nn.Dropout(config.dropout)
+    for step, batch in zip(range(config.steps), batches, strict=False):
+        if step == config.warm_steps:
+            _start_dirichlet(head)
+        activations, emotion = _activations(network, head, batch, dropout, random)
+        mixture = soft_labels(emotion, len(EMOTIONS), config.label_smoothing)[:, None].expand_as(activations)
+        if step < config.warm_steps:
+            loss = nn.functional.cross_entropy(activations.flatten(0, 1), mixture.flatten(0, 1))
+        else:
+            believed = concentration(activations)
+            loss = dirichlet_nll(believed, mixture) + mean_cross_entropy(believed, mixture)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"the loss became {loss.item()} at step {step}; lower learning_rate")
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(own, 1.0)
+        optimiser.step()
+        schedule.step()
+        if step % 50 == 0 or step == config.steps - 1:
+            log.info("step %d of %d, loss %.4f", step, config.steps, loss.item())
+    network.eval()
+
+
+def _start_dirichlet(head: Head) -> None:
+    """From logits to activations whose squares are about as large as the softmax's exponentials: z = 1 + logit / 2."""
+    with torch.no_grad():
+        for layer in (head.relative, head.absolute):
+            layer.weight.mul_(0.5)
+        head.relative.bias.mul_(0.5).add_(1)
+
+
+def _activations(
+    network: FeatureNetwork, head: Head, batch: list[Lot], dropout: nn.Dropout, random: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """z of all frames of a batch (N, M, 6), each clip measured against other clips of its lot, and the emotions (N,)."""
+    activations = []
+    for lot in batch:
+        chosen = np.zeros((len(lot.emotion),) * 2, bool)
+        if not lot.strangers:
+            chosen = training_references(lot.emotion.numpy(), random)
+        weight = torch.from_numpy(chosen).float() * lot.seconds
+        seconds = weight.sum(dim=1)
+        voice = (weight / seconds.clamp(min=1e-6)[:, None]) @ network.project(lot.mean)
+        activations.append(head.activations(network.project(dropout(lot.frames)), voice, seconds))
+    return torch.cat(activations), torch.cat([lot.emotion for lot in batch])
+
+
+def save(config: UtteranceConfig, network: FeatureNetwork, head: Head) -> Path:
+    """Write the checkpoint: weights as safetensors, settings as JSON."""
+    folder = Path(config.run)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {f"features.{name}": tensor for name, tensor in network.state_dict().items()}
+    tensors |= {f"head.{name}": tensor for name, tensor in head.state_dict().items()}
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n", encoding="utf-8")
+    return folder
+
+
+def load(folder: str | Path) -> tuple[UtteranceConfig, FeatureNetwork, Head]:
+    """The networks of a checkpoint, ready to run. Raises OSError where it or its backbone is missing."""
+    folder = Path(folder)
+    config = UtteranceConfig(**json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    network = FeatureNetwork(backbone(config.backbone), config.feature_size)
+    head = Head(config.feature_size, config.smoothing_frames, config.half_known_seconds)
+    tensors = load_file(folder / "model.safetensors")
+    for module, prefix in ((network, "features."), (head, "head.")):
+        module.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
+    return config, network.eval(), head.eval()
