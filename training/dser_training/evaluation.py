@@ -1,0 +1,94 @@
+"""How often a model bundle is right, through the same code that animators run.
+
+Accuracy: argmax of the time-mean of `mean` against the intended emotion, and the spread over speakers beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dser_ext.audio import AudioFile
+from dser_ext.emotion.names import EMOTIONS, NEUTRAL
+from dser_ext.recognition.hearing import Hearing
+from dser_ext.recognition.recognizer import Recognizer
+from dser_ext.recognition.voice import merge, of_the_others
+from dser_training.config import UtteranceConfig
+from dser_training.corpora.clips import Clip, read
+
+log = logging.getLogger(__name__)
+
+REPORT = "metrics.json"
+MIXTURE = {"train": "CREMA-D, training actors", "develop": "CREMA-D, development actors"}
+
+
+def evaluate(config: UtteranceConfig, folder: str | Path, validate: str | None = "../shared/data/ravdess") -> str:
+    """Markdown table of accuracy on CREMA-D's development and test actors, RAVDESS and read speech, with and without
+    the voice; the figures also go to metrics.json in the bundle's folder."""
+    recognizer = Recognizer(folder, "cpu")
+    sets = {f"CREMA-D {name}": _only(read("crema-d", config.corpora["crema-d"]), name) for name in ("develop", "test")}
+    if validate:
+        sets["RAVDESS"] = read("ravdess", validate)
+    sets["read speech, held out"] = _only(read("read", config.corpora["read"]), "develop")
+    report: dict[str, Any] = {}
+    rows = ["| speech | voice | lines | accuracy | ± over speakers | median Σα | neutral lines' Σα |", "|---|---|---|---|---|---|---|"]
+    for name, clips in sets.items():
+        for kind, results in _results(recognizer, clips).items():
+            figures = _figures(results)
+            report[f"{name}, {kind}"] = figures
+            rows.append(
+                f"| {name} | {kind} | {figures['lines']} | {figures['accuracy']:.3f} | {figures['std']:.3f} "
+                f"| {figures['total']:.2f} | {figures['neutral_total']:.2f} |"
+            )
+            log.info("%s", rows[-1])
+    (Path(folder) / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return "\n".join(rows)
+
+
+def _only(clips: list[Clip], split: str) -> list[Clip]:
+    return [clip for clip in clips if clip.split == split]
+
+
+def _results(recognizer: Recognizer, clips: list[Clip]) -> dict[str, list[tuple[str, int, int, float]]]:
+    """For each kind of voice (speaker, emotion intended, emotion recognised, median Σα) of every line."""
+    voices: dict[str, list[Clip]] = defaultdict(list)
+    for clip in clips:
+        if clip.emotion is not None:
+            voices[clip.speaker].append(clip)
+    results: dict[str, list[tuple[str, int, int, float]]] = {"none": [], "all other lines": []}
+    for speaker, lines in voices.items():
+        hearings = [recognizer.hear(AudioFile(clip.path)) for clip in lines]
+        others = of_the_others([hearing.profile for hearing in hearings])
+        for clip, hearing, profile in zip(lines, hearings, others, strict=True):
+            if clip.reference_only:
+                continue
+            for kind, voice in (("none", None), ("all other lines", profile)):
+                track = recognizer.track(hearing, voice)
+                guess = int(track.mean.mean(axis=0).argmax())
+                results[kind].append((speaker, clip.emotion or 0, guess, float(np.median(track.total))))
+    return results
+
+
+def _figures(results: list[tuple[str, int, int, float]]) -> dict[str, Any]:
+    speakers: dict[str, list[bool]] = defaultdict(list)
+    for speaker, emotion, guess, _ in results:
+        speakers[speaker].append(emotion == guess)
+    recall = {
+        EMOTIONS[emotion]: float(np.mean([guess == emotion for _, e, guess, _ in results if e == emotion]))
+        for emotion in sorted({e for _, e, _, _ in results})
+    }
+    neutral = [total for _, emotion, _, total in results if emotion == NEUTRAL]
+    return {
+        "lines": len(results),
+        "accuracy": float(np.mean([emotion == guess for _, emotion, guess, _ in results])),
+        "std": float(np.std([np.mean(right) for right in speakers.values()])),
+        "total": float(np.median([total for *_, total in results])),
+        "neutral_total": float(np.median(neutral)) if neutral else 0.0,
+        "recall": recall,
+    }
