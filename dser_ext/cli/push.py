@@ -1,0 +1,56 @@
+"""dser push: have Audio2Face animate a line with its emotion keys, and save the animation."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from dser_ext.cli import options as shared
+from dser_ext.emotion.keyframes import Keyframes
+from dser_ext.formats.blendshapes import save_animation
+from dser_ext.formats.track_json import Performance, read_track
+
+ANIMATION_SUFFIXES = {".json": "a2f-json", ".csv": "a2f-csv"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("audio", help="a line of speech")
+    parser.add_argument("--track", metavar="FILE", help="keys written by dser emote; else the line is recognised now")
+    parser.add_argument("--a2f", required=True, metavar="HOST:PORT", help="an Audio2Face-3D service (port 52000)")
+    parser.add_argument("-o", "--output", required=True, metavar="ANIM.json|ANIM.csv")
+    shared.add_recognition(parser, several=False)
+    shared.add_performance(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Send sound and keys, save what comes back."""
+    format_name = ANIMATION_SUFFIXES.get(os.path.splitext(options.output)[1].lower())
+    if format_name is None:
+        options.usage_error(f"-o {options.output}: an animation is saved as .json or .csv")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC's own notes on stderr are not the user's
+    from dser_ext.audio import read
+    from dser_ext.audio2face.animate import animate
+
+    samples = read(options.audio)
+    keys = _keyframes(options)
+    animation = animate(samples, keys, options.a2f)
+    save_animation(animation, options.output, format_name, track_path=options.audio)
+    print(
+        f"{options.output}: {len(animation.times)} frames of {len(animation.names)} blendshapes, "
+        f"{len(keys.times)} emotion keys sent",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def _keyframes(options: argparse.Namespace) -> Keyframes:
+    if options.track:
+        return read_track(options.track).keyframes
+    from dser_ext.audio import AudioFile
+
+    recognizer = shared.recognizer(options)
+    voice = shared.chosen_voice(options, recognizer)
+    track = recognizer.track(recognizer.hear(AudioFile(options.audio)), voice)
+    return Performance.of(track, shared.chosen_style(options), options.fps, options.tolerance).keyframes
