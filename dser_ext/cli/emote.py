@@ -13,7 +13,7 @@ from dser_ext.formats.track_json import Performance
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("audio", nargs="+", help="lines of speech: WAV, FLAC, Ogg, MP3; M4A, MP4, MOV with the av extra")
+    parser.add_argument("audio", nargs="+", help="lines of speech: WAV, FLAC, Ogg, MP3; M4A, MP4, MOV with av")
     parser.add_argument("-o", "--output", help="a file for one line, a folder for several; else beside each line")
     parser.add_argument("--format", choices=list(TRACK_FORMATS), help="else the suffix of -o decides, else json")
     shared.add_recognition(parser, several=True)

@@ -32,9 +32,7 @@ def run(options: argparse.Namespace) -> int:
         "corpora": bundle.card.get("corpora"),
         "licence": bundle.card.get("licence"),
         "emotions": bundle.card["emotions"],
-        "accuracy": {
-            name: round(figures["accuracy"], 3) for name, figures in bundle.card.get("metrics", {}).items()
-        },
+        "accuracy": {name: round(figures["accuracy"], 3) for name, figures in bundle.card.get("metrics", {}).items()},
         "onnxruntime": onnxruntime.__version__,
         "providers": onnxruntime.get_available_providers(),
     }

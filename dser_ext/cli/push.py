@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from dser_ext.cli import options as shared
 from dser_ext.emotion.keyframes import Keyframes
@@ -26,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Send sound and keys, save what comes back."""
-    format_name = ANIMATION_SUFFIXES.get(os.path.splitext(options.output)[1].lower())
-    if format_name is None:
+    suffix = Path(options.output).suffix.lower()
+    if suffix not in ANIMATION_SUFFIXES:
         options.usage_error(f"-o {options.output}: an animation is saved as .json or .csv")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC's own notes on stderr are not the user's
     from dser_ext.audio import read
@@ -36,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     samples = read(options.audio)
     keys = _keyframes(options)
     animation = animate(samples, keys, options.a2f)
-    save_animation(animation, options.output, format_name, track_path=options.audio)
+    save_animation(animation, options.output, ANIMATION_SUFFIXES[suffix], track_path=options.audio)
     print(
         f"{options.output}: {len(animation.times)} frames of {len(animation.names)} blendshapes, "
         f"{len(keys.times)} emotion keys sent",

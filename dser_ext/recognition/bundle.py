@@ -96,7 +96,7 @@ def _find(name_or_folder: str | os.PathLike[str]) -> Path:
 def _check_card(folder: Path, card: Any) -> None:
     if not isinstance(card, dict) or card.get("schema") != SCHEMA:
         raise ModelError(f"{folder}: the model card is not of schema {SCHEMA}; get the model for this version")
-    expected = {
+    expected: dict[str, type | tuple[type, ...]] = {
         "name": str,
         "version": str,
         "feature_size": int,

@@ -152,9 +152,10 @@ def load_voice(recognizer: Recognizer, source: str | os.PathLike[str]) -> VoiceP
     return profile
 
 
-SOUND_SUFFIXES = frozenset(
-    f".{suffix}" for suffix in "wav wave aif aiff flac ogg oga opus mp3 m4a aac mp4 mov mka webm".split()
-)
+SOUND_SUFFIXES = {
+    *(".wav", ".wave", ".aif", ".aiff", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
+    *(".m4a", ".aac", ".mp4", ".mov", ".mka", ".webm"),
+}
 """Files of a folder that are taken for lines."""
 
 

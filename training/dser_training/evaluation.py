@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,8 @@ import numpy as np
 
 from dser_ext.audio import AudioFile
 from dser_ext.emotion.names import EMOTIONS, NEUTRAL
-from dser_ext.recognition.hearing import Hearing
 from dser_ext.recognition.recognizer import Recognizer
-from dser_ext.recognition.voice import merge, of_the_others
+from dser_ext.recognition.voice import of_the_others
 from dser_training.config import UtteranceConfig
 from dser_training.corpora.clips import Clip, read
 
@@ -37,7 +35,10 @@ def evaluate(config: UtteranceConfig, folder: str | Path, validate: str | None =
         sets["RAVDESS"] = read("ravdess", validate)
     sets["read speech, held out"] = _only(read("read", config.corpora["read"]), "develop")
     report: dict[str, Any] = {}
-    rows = ["| speech | voice | lines | accuracy | ± over speakers | median Σα | neutral lines' Σα |", "|---|---|---|---|---|---|---|"]
+    rows = [
+        "| speech | voice | lines | accuracy | ± over speakers | median Σα | neutral lines' Σα |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for name, clips in sets.items():
         for kind, results in _results(recognizer, clips).items():
             figures = _figures(results)

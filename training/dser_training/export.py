@@ -75,7 +75,9 @@ def export(config: UtteranceConfig, folder: str | Path) -> Path:
     return folder
 
 
-def _write(path: Path, module: torch.nn.Module, inputs: dict[str, torch.Tensor], shapes: Any, outputs: list[str]) -> None:
+def _write(
+    path: Path, module: torch.nn.Module, inputs: dict[str, torch.Tensor], shapes: Any, outputs: list[str]
+) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         raw = Path(scratch) / "raw.onnx"
         torch.onnx.export(

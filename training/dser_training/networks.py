@@ -19,6 +19,7 @@ LEVEL = 0.05  # root mean square that speech is brought to; loudness must not de
 GATE = 1e-3  # -30 dB: frames this far below the loudest are pauses and do not count for the level
 SMALLEST_POWER = 1e-10  # -100 dB: below it nothing is amplified further
 FLOOR = 1e-6  # of a concentration (paper, head)
+LARGEST = 8.0  # of an activation: a single concentration stays below e^8
 
 
 def levelled(waveform: Tensor) -> Tensor:
@@ -152,7 +153,7 @@ class Head(nn.Module):
         self.absolute = nn.Linear(size, len(EMOTIONS), bias=False)
 
     def activations(self, features: Tensor, voice_mean: Tensor, voice_seconds: Tensor) -> Tensor:
-        """z of already smoothed features (batch, frames, size), (batch, frames, 6)."""
+        """Activations of features that are smoothed already, (batch, frames, size) → (batch, frames, 6)."""
         known = (voice_seconds / (voice_seconds + self.half_known_seconds))[:, None, None]
         return self.relative(features - known * voice_mean[:, None]) + (1 - known) * self.absolute(features)
 
@@ -162,8 +163,12 @@ class Head(nn.Module):
 
 
 def concentration(activations: Tensor) -> Tensor:
-    """g(z) = z² + 1e-6 (paper)."""
-    return activations.square() + FLOOR
+    """g(z) = z² + 1e-6 (paper) of z = exp(a / 2).
+
+    On z = a, as in the paper, a class that is far from likely (a ≪ 0) gets a large concentration again; training
+    learns to avoid that, but only for speech like its own. With the exponential between them α grows with a.
+    """
+    return (activations.clamp(max=LARGEST) / 2).exp().square() + FLOOR
 
 
 def smoothed(frames: Tensor, width: int) -> Tensor:
@@ -189,5 +194,3 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logging.disable(logging.NOTSET)
-
-

@@ -42,9 +42,7 @@ def _hum(count: int, random: Random) -> Samples:
     """Mains, engines, fans: harmonics of a steady low tone."""
     time = np.arange(count) / SAMPLE_RATE
     base = random.uniform(40, 240)
-    sound = sum(
-        random.random() / k * np.sin(2 * np.pi * base * k * time + random.uniform(0, 6)) for k in range(1, 20)
-    )
+    sound = sum(random.random() / k * np.sin(2 * np.pi * base * k * time + random.uniform(0, 6)) for k in range(1, 20))
     return np.asarray(sound + random.uniform(0, 0.3) * random.normal(size=count), np.float32)
 
 
@@ -96,7 +94,9 @@ def _music(count: int, random: Random) -> Samples:
     return sound
 
 
-def _note(pitch: float, length: int, timbre: NDArray[np.float64], attack: float, decay: float, vibrato: float) -> Samples:
+def _note(
+    pitch: float, length: int, timbre: NDArray[np.float64], attack: float, decay: float, vibrato: float
+) -> Samples:
     time = np.arange(length) / SAMPLE_RATE
     phase = 2 * np.pi * np.cumsum(pitch * (1 + vibrato * np.sin(2 * np.pi * 5.5 * time))) / SAMPLE_RATE
     sound = sum(level * np.sin(k * phase) for k, level in enumerate(timbre, 1) if k * pitch < SAMPLE_RATE / 2)

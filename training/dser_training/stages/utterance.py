@@ -22,7 +22,7 @@ from dser_ext.emotion.names import EMOTIONS
 from dser_training.config import UtteranceConfig
 from dser_training.corpora.clips import Clip, CorpusError, read
 from dser_training.corpora.references import training_references
-from dser_training.losses import dirichlet_nll, mean_cross_entropy, soft_labels
+from dser_training.losses import soft_labels, sureness_nll
 from dser_training.networks import FeatureNetwork, Head, backbone, concentration, smoothed
 from dser_training.stages import heard
 from dser_training.stages.heard import Heard
@@ -95,7 +95,9 @@ def _kept_batches(
             batch = [_sample(acting[index], config, random) for index in order[start : start + config.voices_per_batch]]
             if reading:
                 few = config.voices_per_batch // READ_EVERY
-                batch += [_sample(reading[index], config, random, 24) for index in random.integers(len(reading), size=few)]
+                batch += [
+                    _sample(reading[index], config, random, 24) for index in random.integers(len(reading), size=few)
+                ]
             batch += [alone[index] for index in random.integers(len(alone), size=24)] if alone else []
             yield batch
 
@@ -125,7 +127,10 @@ def _live_batches(
     while True:
         order = random.permutation(len(acting))
         for start in range(0, len(order) - config.voices_per_batch + 1, config.voices_per_batch):
-            yield [_live_lot(config, network, acting[index], random) for index in order[start : start + config.voices_per_batch]]
+            yield [
+                _live_lot(config, network, acting[index], random)
+                for index in order[start : start + config.voices_per_batch]
+            ]
 
 
 def _live_lot(config: UtteranceConfig, network: FeatureNetwork, voice: list[Clip], random: np.random.Generator) -> Lot:
@@ -152,7 +157,7 @@ def _fit(
     batches: Iterator[list[Lot]],
     random: np.random.Generator,
 ) -> None:
-    """Cross-entropy on the activations first, which finds its way from any start, then the Dirichlet likelihood."""
+    """Cross-entropy throughout decides the expected mixture; after a while the Dirichlet likelihood, how sure to be."""
     network.project.requires_grad_(True)
     own = [*network.project.parameters(), *head.parameters()]
     groups = [{"params": own, "lr": config.learning_rate}]
@@ -164,15 +169,13 @@ def _fit(
     )
     dropout = nn.Dropout(config.dropout)
     for step, batch in zip(range(config.steps), batches, strict=False):
-        if step == config.warm_steps:
-            _start_dirichlet(head)
         activations, emotion = _activations(network, head, batch, dropout, random)
         mixture = soft_labels(emotion, len(EMOTIONS), config.label_smoothing)[:, None].expand_as(activations)
-        if step < config.warm_steps:
-            loss = nn.functional.cross_entropy(activations.flatten(0, 1), mixture.flatten(0, 1))
-        else:
-            believed = concentration(activations)
-            loss = dirichlet_nll(believed, mixture) + mean_cross_entropy(believed, mixture)
+        loss = config.cross_entropy_weight * nn.functional.cross_entropy(
+            activations.flatten(0, 1), mixture.flatten(0, 1)
+        )
+        if step >= config.warm_steps:
+            loss = loss + sureness_nll(concentration(activations), mixture)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"the loss became {loss.item()} at step {step}; lower learning_rate")
         optimiser.zero_grad()
@@ -185,18 +188,10 @@ def _fit(
     network.eval()
 
 
-def _start_dirichlet(head: Head) -> None:
-    """From logits to activations whose squares are about as large as the softmax's exponentials: z = 1 + logit / 2."""
-    with torch.no_grad():
-        for layer in (head.relative, head.absolute):
-            layer.weight.mul_(0.5)
-        head.relative.bias.mul_(0.5).add_(1)
-
-
 def _activations(
     network: FeatureNetwork, head: Head, batch: list[Lot], dropout: nn.Dropout, random: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """z of all frames of a batch (N, M, 6), each clip measured against other clips of its lot, and the emotions (N,)."""
+    """Activations (N, M, 6) of a batch's frames, each clip measured against others of its lot, and emotions (N,)."""
     activations = []
     for lot in batch:
         chosen = np.zeros((len(lot.emotion),) * 2, bool)
