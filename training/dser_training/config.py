@@ -27,8 +27,6 @@ class UtteranceConfig:
     train_backbone: bool = False
     label_smoothing: float = 0.1
     steps: int = 400  # batches
-    warm_steps: int = 100  # of them with cross-entropy alone, before the Dirichlet likelihood joins
-    cross_entropy_weight: float = 3.0  # of the expected mixture, beside the likelihood
     voices_per_batch: int = 6
     clips_per_voice: int = 96  # at most, in a batch
     learning_rate: float = 3e-3

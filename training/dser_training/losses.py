@@ -19,13 +19,3 @@ def dirichlet_nll(concentration: Tensor, mixture: Tensor) -> Tensor:
     """Mean negative log-likelihood of mixtures (…, 6) in the open simplex (paper, equation 5)."""
     normaliser = torch.lgamma(concentration).sum(-1) - torch.lgamma(concentration.sum(-1))
     return (normaliser - ((concentration - 1) * mixture.log()).sum(-1)).mean()
-
-
-def sureness_nll(concentration: Tensor, mixture: Tensor) -> Tensor:
-    """`dirichlet_nll` as a loss for Σα alone: the expected mixture is taken as given.
-
-    With it, speech of a kind that training never heard keeps the mixture that cross-entropy finds; the full likelihood
-    trades that away for density at the corners.
-    """
-    total = concentration.sum(-1, keepdim=True)
-    return dirichlet_nll((concentration / total).detach() * total, mixture)

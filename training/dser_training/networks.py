@@ -19,7 +19,7 @@ LEVEL = 0.05  # root mean square that speech is brought to; loudness must not de
 GATE = 1e-3  # -30 dB: frames this far below the loudest are pauses and do not count for the level
 SMALLEST_POWER = 1e-10  # -100 dB: below it nothing is amplified further
 FLOOR = 1e-6  # of a concentration (paper, head)
-LARGEST = 8.0  # of an activation: a single concentration stays below e^8
+LARGEST = 8.0  # of |log Σα|
 
 
 def levelled(waveform: Tensor) -> Tensor:
@@ -142,33 +142,36 @@ class Head(nn.Module):
     """Features relative to a voice → concentrations.
 
     What is known of a voice grows with the seconds heard, known = s / (s + s0). The voice's mean, by as much as is
-    known, is taken off the features; what is absolute in them counts by as much as is not known.
+    known, is taken off the features; what is absolute in them counts by as much as is not known. Of the outputs six
+    are the logits of the expected mixture and one is the logarithm of how sure to be of it, Σα.
     """
 
     def __init__(self, size: int, smoothing_frames: int, half_known_seconds: float) -> None:
         super().__init__()
         self.smoothing_frames = smoothing_frames
         self.half_known_seconds = half_known_seconds
-        self.relative = nn.Linear(size, len(EMOTIONS))
-        self.absolute = nn.Linear(size, len(EMOTIONS), bias=False)
+        self.relative = nn.Linear(size, len(EMOTIONS) + 1)
+        self.absolute = nn.Linear(size, len(EMOTIONS) + 1, bias=False)
 
-    def activations(self, features: Tensor, voice_mean: Tensor, voice_seconds: Tensor) -> Tensor:
-        """Activations of features that are smoothed already, (batch, frames, size) → (batch, frames, 6)."""
+    def outputs(self, features: Tensor, voice_mean: Tensor, voice_seconds: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (batch, frames, 6) and log Σα (batch, frames, 1) of features that are smoothed already."""
         known = (voice_seconds / (voice_seconds + self.half_known_seconds))[:, None, None]
-        return self.relative(features - known * voice_mean[:, None]) + (1 - known) * self.absolute(features)
+        both = self.relative(features - known * voice_mean[:, None]) + (1 - known) * self.absolute(features)
+        return both[..., :-1], both[..., -1:]
 
     def forward(self, features: Tensor, voice_mean: Tensor, voice_seconds: Tensor) -> Tensor:
         """(batch, frames, size), (batch, size), (batch,) seconds → concentrations (batch, frames, 6)."""
-        return concentration(self.activations(smoothed(features, self.smoothing_frames), voice_mean, voice_seconds))
+        return concentration(*self.outputs(smoothed(features, self.smoothing_frames), voice_mean, voice_seconds))
 
 
-def concentration(activations: Tensor) -> Tensor:
-    """g(z) = z² + 1e-6 (paper) of z = exp(a / 2).
+def concentration(logits: Tensor, log_total: Tensor) -> Tensor:
+    """g(z) = z² + 1e-6 (paper) of z = exp(a / 2), where a = log(expected share × Σα).
 
-    On z = a, as in the paper, a class that is far from likely (a ≪ 0) gets a large concentration again; training
-    learns to avoid that, but only for speech like its own. With the exponential between them α grows with a.
+    On z itself, as in the paper, a class that is far from likely (z ≪ 0) gets a large concentration again; training
+    learns to avoid that, but only for speech like its own. With the exponential in between, α grows with a.
     """
-    return (activations.clamp(max=LARGEST) / 2).exp().square() + FLOOR
+    activations = logits.log_softmax(-1) + log_total.clamp(min=-LARGEST, max=LARGEST)
+    return (activations / 2).exp().square() + FLOOR
 
 
 def smoothed(frames: Tensor, width: int) -> Tensor:

@@ -22,7 +22,7 @@ from dser_ext.emotion.names import EMOTIONS
 from dser_training.config import UtteranceConfig
 from dser_training.corpora.clips import Clip, CorpusError, read
 from dser_training.corpora.references import training_references
-from dser_training.losses import soft_labels, sureness_nll
+from dser_training.losses import dirichlet_nll, soft_labels
 from dser_training.networks import FeatureNetwork, Head, backbone, concentration, smoothed
 from dser_training.stages import heard
 from dser_training.stages.heard import Heard
@@ -157,7 +157,10 @@ def _fit(
     batches: Iterator[list[Lot]],
     random: np.random.Generator,
 ) -> None:
-    """Cross-entropy throughout decides the expected mixture; after a while the Dirichlet likelihood, how sure to be."""
+    """Cross-entropy decides the expected mixture, the Dirichlet likelihood of it how sure to be.
+
+    The likelihood of both at once trades the mixture of unheard kinds of speech for density at the corners.
+    """
     network.project.requires_grad_(True)
     own = [*network.project.parameters(), *head.parameters()]
     groups = [{"params": own, "lr": config.learning_rate}]
@@ -169,13 +172,10 @@ def _fit(
     )
     dropout = nn.Dropout(config.dropout)
     for step, batch in zip(range(config.steps), batches, strict=False):
-        activations, emotion = _activations(network, head, batch, dropout, random)
-        mixture = soft_labels(emotion, len(EMOTIONS), config.label_smoothing)[:, None].expand_as(activations)
-        loss = config.cross_entropy_weight * nn.functional.cross_entropy(
-            activations.flatten(0, 1), mixture.flatten(0, 1)
-        )
-        if step >= config.warm_steps:
-            loss = loss + sureness_nll(concentration(activations), mixture)
+        logits, log_total, emotion = _outputs(network, head, batch, dropout, random)
+        mixture = soft_labels(emotion, len(EMOTIONS), config.label_smoothing)[:, None].expand_as(logits)
+        loss = nn.functional.cross_entropy(logits.flatten(0, 1), mixture.flatten(0, 1))
+        loss = loss + dirichlet_nll(concentration(logits.detach(), log_total), mixture)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"the loss became {loss.item()} at step {step}; lower learning_rate")
         optimiser.zero_grad()
@@ -188,11 +188,14 @@ def _fit(
     network.eval()
 
 
-def _activations(
+def _outputs(
     network: FeatureNetwork, head: Head, batch: list[Lot], dropout: nn.Dropout, random: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    """Activations (N, M, 6) of a batch's frames, each clip measured against others of its lot, and emotions (N,)."""
-    activations = []
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The head's outputs for a batch's frames, (N, M, 6) and (N, M, 1), and the emotions (N,).
+
+    Each clip is measured against other clips of its lot.
+    """
+    outputs = []
     for lot in batch:
         chosen = np.zeros((len(lot.emotion),) * 2, bool)
         if not lot.strangers:
@@ -200,8 +203,9 @@ def _activations(
         weight = torch.from_numpy(chosen).float() * lot.seconds
         seconds = weight.sum(dim=1)
         voice = (weight / seconds.clamp(min=1e-6)[:, None]) @ network.project(lot.mean)
-        activations.append(head.activations(network.project(dropout(lot.frames)), voice, seconds))
-    return torch.cat(activations), torch.cat([lot.emotion for lot in batch])
+        outputs.append(head.outputs(network.project(dropout(lot.frames)), voice, seconds))
+    logits, log_total = (torch.cat(parts) for parts in zip(*outputs, strict=True))
+    return logits, log_total, torch.cat([lot.emotion for lot in batch])
 
 
 def save(config: UtteranceConfig, network: FeatureNetwork, head: Head) -> Path:
