@@ -88,6 +88,28 @@ class Style:
         return cls(**document)
 
 
+def _check(name: str, value: Any, low: float, high: float) -> None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or not low <= value <= high:
+        raise FormatError(f"style: {name} must be a number from {low:g} to {high:g}, not {value!r}")
+
+
+def _vector(values: Mapping[str, float], otherwise: float) -> NDArray[np.float64]:
+    return np.array([values.get(name, otherwise) for name in A2F_EMOTIONS])
+
+
+def _smoothed(mixture: NDArray[np.float64], times: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:
+    """Average in a Hann window of this full width; at the ends over the part of the window that has frames."""
+    if len(times) < 2:
+        return mixture
+    half = round(seconds / 2 / float(times[1] - times[0]))
+    if half < 1:
+        return mixture
+    window = np.hanning(2 * half + 3)[1:-1]
+    weight = np.convolve(np.ones(len(mixture)), window)[half:-half]
+    return np.stack([np.convolve(column, window)[half:-half] / weight for column in mixture.T], axis=1)
+
+
 PRESETS = {
     style.name: style
     for style in (
@@ -114,25 +136,3 @@ def style(name_or_file: str | os.PathLike[str]) -> Style:
         ) from error
     except FormatError as error:
         raise FormatError(f"{name_or_file}: {error}") from error
-
-
-def _check(name: str, value: Any, low: float, high: float) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or not low <= value <= high:
-        raise FormatError(f"style: {name} must be a number from {low:g} to {high:g}, not {value!r}")
-
-
-def _vector(values: Mapping[str, float], otherwise: float) -> NDArray[np.float64]:
-    return np.array([values.get(name, otherwise) for name in A2F_EMOTIONS])
-
-
-def _smoothed(mixture: NDArray[np.float64], times: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:
-    """Average in a Hann window of this full width; at the ends over the part of the window that has frames."""
-    if len(times) < 2:
-        return mixture
-    half = round(seconds / 2 / float(times[1] - times[0]))
-    if half < 1:
-        return mixture
-    window = np.hanning(2 * half + 3)[1:-1]
-    weight = np.convolve(np.ones(len(mixture)), window)[half:-half]
-    return np.stack([np.convolve(column, window)[half:-half] / weight for column in mixture.T], axis=1)

@@ -29,7 +29,7 @@ from dser_training.stages.heard import Heard
 
 log = logging.getLogger(__name__)
 
-SCALE_CLIPS, SPEECH_CLIPS = 1000, 1500  # enough to fit the scale and the speech output on
+SCALE_CLIPS, SPEECH_CLIPS = 500, 1000  # enough to fit the scale and the speech output on
 FEW_LINES = 8  # a speaker with fewer lines is heard without a voice, together with other such speakers
 READ_EVERY = 3  # of so many voices in a batch one reads neutrally
 LIVE_SECONDS = 2.5  # of each clip, when the backbone is trained
