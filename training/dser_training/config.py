@@ -8,8 +8,10 @@ from typing import Any
 
 import yaml
 
+from dser_ext.errors import DserError
 
-class ConfigError(Exception):
+
+class ConfigError(DserError):
     """A configuration that cannot be used."""
 
 
@@ -19,6 +21,7 @@ class UtteranceConfig:
 
     backbone: str  # hub name or folder of a Whisper, Wav2Vec2, HuBERT or WavLM encoder
     corpora: dict[str, str] = field(default_factory=dict)  # name → folder
+    validate: str = ""  # folder with RAVDESS, to measure on and never to train on; empty for none
     run: str = "runs/utterance"  # folder for the checkpoint
     seed: int = 2508
     feature_size: int = 128  # D

@@ -23,17 +23,17 @@ from dser_training.corpora.clips import Clip, read
 log = logging.getLogger(__name__)
 
 REPORT = "metrics.json"
-MIXTURE = {"train": "CREMA-D, training actors", "develop": "CREMA-D, development actors"}
 
 
-def evaluate(config: UtteranceConfig, folder: str | Path, validate: str | None = "../shared/data/ravdess") -> str:
+def evaluate(config: UtteranceConfig, folder: str | Path) -> str:
     """Markdown table of accuracy on CREMA-D's development and test actors, RAVDESS and read speech, with and without
     the voice; the figures also go to metrics.json in the bundle's folder."""
     recognizer = Recognizer(folder, "cpu")
     sets = {f"CREMA-D {name}": _only(read("crema-d", config.corpora["crema-d"]), name) for name in ("develop", "test")}
-    if validate:
-        sets["RAVDESS"] = read("ravdess", validate)
-    sets["read speech, held out"] = _only(read("read", config.corpora["read"]), "develop")
+    if config.validate:
+        sets["RAVDESS"] = read("ravdess", config.validate)
+    if "read" in config.corpora:
+        sets["read speech, held out"] = _only(read("read", config.corpora["read"]), "develop")
     report: dict[str, Any] = {}
     rows = [
         "| speech | voice | lines | accuracy | ± over speakers | median Σα | neutral lines' Σα |",

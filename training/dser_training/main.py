@@ -25,8 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     from dser_ext.errors import DserError
-    from dser_training.config import ConfigError, load
-    from dser_training.corpora.clips import CorpusError
+    from dser_training.config import load
 
     try:
         config = load(options.config, options.overrides)
@@ -42,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from dser_training.evaluation import evaluate
 
             print(evaluate(config, options.bundle))
-    except (ConfigError, CorpusError, DserError, FloatingPointError, OSError) as error:
+    except (DserError, FloatingPointError, OSError) as error:
         print(f"dser-train: {error}", file=sys.stderr)
         return 1
     return 0

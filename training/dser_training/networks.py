@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModel, WhisperFeatureExtractor, Whisper
 from dser_ext.audio import SAMPLE_RATE
 from dser_ext.emotion.names import EMOTIONS
 from dser_ext.emotion.track import FRAME_RATE
+from dser_ext.errors import DserError
 
 HOP = SAMPLE_RATE // FRAME_RATE  # samples a frame, of Whisper and of the Wav2Vec2 family
 LEVEL = 0.05  # root mean square that speech is brought to; loudness must not decide the emotion
@@ -101,14 +102,23 @@ class Wav2Vec2Backbone(nn.Module):
         return torch.stack(outputs.hidden_states, dim=1)
 
 
+class BackboneError(DserError):
+    """A backbone that cannot be had or used."""
+
+
 def backbone(name_or_folder: str) -> WhisperBackbone | Wav2Vec2Backbone:
-    """An audio encoder by hub name or folder. Raises OSError where it cannot be had, ValueError for another kind."""
-    kind = AutoConfig.from_pretrained(name_or_folder).model_type
-    if kind == "whisper":
-        return WhisperBackbone(name_or_folder)
-    if kind in ("wav2vec2", "hubert", "wavlm"):
-        return Wav2Vec2Backbone(name_or_folder)
-    raise ValueError(f"{name_or_folder}: a {kind} model is no audio encoder that is known here")
+    """An audio encoder by hub name or folder. Raises BackboneError where it cannot be had or is of another kind."""
+    try:
+        kind = AutoConfig.from_pretrained(name_or_folder).model_type
+        if kind == "whisper":
+            return WhisperBackbone(name_or_folder)
+        if kind in ("wav2vec2", "hubert", "wavlm"):
+            return Wav2Vec2Backbone(name_or_folder)
+    except (OSError, ValueError) as error:
+        raise BackboneError(
+            f"{name_or_folder}: no such folder with a model, and the hub has none of this name or cannot be reached"
+        ) from error
+    raise BackboneError(f"{name_or_folder}: a {kind} model is no audio encoder; use Whisper, Wav2Vec2, HuBERT or WavLM")
 
 
 class FeatureNetwork(nn.Module):

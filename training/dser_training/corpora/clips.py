@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dser_ext.emotion.names import EMOTIONS, NEUTRAL
+from dser_ext.errors import DserError
 from dser_training.corpora.split import actors
 
 SOUNDS = {".ogg", ".wav", ".flac", ".mp3"}
 
 
-class CorpusError(Exception):
+class CorpusError(DserError):
     """A corpus that is not where it should be, or not laid out as published."""
 
 
