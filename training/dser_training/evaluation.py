@@ -15,6 +15,7 @@ import numpy as np
 
 from dser_ext.audio import AudioFile
 from dser_ext.emotion.names import EMOTIONS, NEUTRAL
+from dser_ext.recognition.bundle import CARD
 from dser_ext.recognition.recognizer import Recognizer
 from dser_ext.recognition.voice import of_the_others
 from dser_training.config import UtteranceConfig
@@ -22,12 +23,10 @@ from dser_training.corpora.clips import Clip, read
 
 log = logging.getLogger(__name__)
 
-REPORT = "metrics.json"
-
 
 def evaluate(config: UtteranceConfig, folder: str | Path) -> str:
-    """Markdown table of accuracy on CREMA-D's development and test actors, RAVDESS and read speech, with and without
-    the voice; the figures also go to metrics.json in the bundle's folder."""
+    """Markdown table of accuracy on CREMA-D's development and test actors, RAVDESS and held-out read speech, each with
+    and without the voice; the figures also go into the bundle's card."""
     recognizer = Recognizer(folder, "cpu")
     sets = {f"CREMA-D {name}": _only(read("crema-d", config.corpora["crema-d"]), name) for name in ("develop", "test")}
     if config.validate:
@@ -48,7 +47,8 @@ def evaluate(config: UtteranceConfig, folder: str | Path) -> str:
                 f"| {figures['total']:.2f} | {figures['neutral_total']:.2f} |"
             )
             log.info("%s", rows[-1])
-    (Path(folder) / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    card = recognizer.bundle.card | {"metrics": report}
+    (recognizer.bundle.folder / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     return "\n".join(rows)
 
 
