@@ -1,38 +1,49 @@
-"""dser emote: recognise the emotions of lines and write tracks with keyframes."""
+"""dser emote: recognise the emotions of lines and write them as tracks with keyframes."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 
 from dser_ext.cli import options as shared
-from dser_ext.errors import DserError
-from dser_ext.formats import TRACK_FORMATS, track_format
+from dser_ext.cli.messages import say
+from dser_ext.errors import DserError, FormatError
+from dser_ext.formats import TRACK_FORMATS, TrackFormat, track_format
 from dser_ext.formats.track_json import Performance
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("audio", nargs="+", help="lines of speech: WAV, FLAC, Ogg, MP3; M4A, MP4, MOV with av")
-    parser.add_argument("-o", "--output", help="a file for one line, a folder for several; else beside each line")
-    parser.add_argument("--format", choices=list(TRACK_FORMATS), help="else the suffix of -o decides, else json")
+    parser.add_argument(
+        "audio",
+        nargs="+",
+        metavar="AUDIO",
+        help="lines of speech: WAV, AIFF, FLAC, Ogg, MP3; with the package av also M4A, MP4 and MOV",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        help="a file for one line, a folder for several (made if need be); else results lie beside their lines",
+    )
+    parser.add_argument(
+        "--format", choices=list(TRACK_FORMATS), help="default: what the file -o ends in, for folders json"
+    )
     shared.add_recognition(parser, several=True)
     shared.add_performance(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Write every line that can be read, report every other one."""
+    format_ = _format(options)
+    paths = shared.outputs(options, options.audio, format_.suffix)
+    shared.check_outputs(options, paths, [*options.audio, options.style, options.voice])
+    style = shared.chosen_style(options)
     from dser_ext.recognition.recognizer import recognize_lines
 
-    single_file = options.output and len(options.audio) == 1
-    if options.format is None and single_file and options.output.lower().endswith(".csv"):
-        options.format = "csv"
-    format_ = track_format("", options.format or "json")
-    paths = shared.outputs(options, options.audio, format_.suffix)
-    style = shared.chosen_style(options)
     recognizer = shared.recognizer(options)
     voice = shared.chosen_voice(options, recognizer)
-    shared.make_folders(paths, several=options.output is not None and len(paths) > 1)
+    if options.output is not None and shared.output_file(options, options.audio) is None:
+        shared.make_folder(paths[0].parent)
     failures = 0
     for index, track in recognize_lines(recognizer, options.audio, voice, same_voice=options.same_voice):
         try:
@@ -41,5 +52,15 @@ def run(options: argparse.Namespace) -> int:
             format_.write(Performance.of(track, style, options.fps, options.tolerance), paths[index])
         except DserError as error:
             failures += 1
-            print(f"dser: {error}", file=sys.stderr)
+            say(error)
     return 1 if failures else 0
+
+
+def _format(options: argparse.Namespace) -> TrackFormat:
+    """What --format names, else what the file -o ends in, else JSON."""
+    file = shared.output_file(options, options.audio)
+    try:
+        return track_format(file or "", options.format or ("json" if file is None else None))
+    except FormatError as error:
+        options.usage_error(str(error))
+        raise

@@ -10,7 +10,7 @@ from dser_ext import __version__
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--model", default=None, metavar="NAME|DIR", help="a shipped model or a model folder")
+    parser.add_argument("--model", metavar="NAME|DIR", help="a shipped model or a model folder")
     parser.add_argument("--json", action="store_true", help="machine-readable")
 
 
@@ -20,7 +20,7 @@ def run(options: argparse.Namespace) -> int:
 
     from dser_ext.recognition.bundle import DEFAULT_MODEL, ModelBundle
 
-    bundle = ModelBundle.open(options.model or DEFAULT_MODEL)
+    bundle = ModelBundle.open(options.model if options.model is not None else DEFAULT_MODEL)
     facts = {
         "dser": __version__,
         "model": bundle.name,

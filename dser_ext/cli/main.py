@@ -5,57 +5,71 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Sequence
-from typing import TextIO
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from dser_ext import __version__
 from dser_ext.cli import emote, info, plot, push, voice
+from dser_ext.cli.messages import say
 from dser_ext.errors import DserError, DserWarning
 
 COMMANDS = (emote, plot, voice, push, info)
+EXAMPLES = """\
+examples:
+  dser emote line.wav -o line.json                    a track with keyframes
+  dser emote *.wav -o keys --voice takes/of/the/actor surer: measured against the speaker's other lines
+  dser plot line.wav -o line.png                      the same as a picture
+  dser push line.wav --a2f localhost:52000 -o face.json
+
+dser COMMAND --help tells a command's options."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. Exit code 0 done; 1 something failed, one line on stderr each; 2 wrong usage."""
-    parser = argparse.ArgumentParser(prog="dser", description="Speech in, emotion keyframes for Audio2Face out.")
-    parser.add_argument("--version", action="version", version=f"dser {__version__}")
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        name = command.__name__.rpartition(".")[2]
-        summary = (command.__doc__ or "").strip().splitlines()[0].partition(": ")[2]
-        subparser = subparsers.add_parser(name, help=summary, description=summary)
-        command.add_arguments(subparser)
-        subparser.set_defaults(run=command.run, usage_error=subparser.error)
-    options = parser.parse_args(arguments)
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", DserWarning)
-        warnings.showwarning = _show_warning
+    options = _parser().parse_args(arguments)
+    with _warnings_as_lines():
         try:
             return int(options.run(options))
         except DserError as error:
-            return failed(error)
+            say(error)
         except KeyboardInterrupt:
-            print("dser: stopped", file=sys.stderr)
-            return 1
-
-
-def failed(error: DserError) -> int:
-    """Say what went wrong in one line; the exit code of it."""
-    print(f"dser: {error}", file=sys.stderr)
+            say("stopped")
     return 1
 
 
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    del filename, lineno, file, line
-    if issubclass(category, DserWarning):
-        print(f"dser: warning: {message}", file=sys.stderr)
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dser",
+        description="Speech in, emotion keyframes for Audio2Face out.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"dser {__version__}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
+    for command in COMMANDS:
+        name = command.__name__.rpartition(".")[2]
+        summary = (command.__doc__ or "").strip().splitlines()[0].partition(": ")[2].rstrip(".")
+        subparser = subparsers.add_parser(name, help=summary, description=f"{summary[:1].upper()}{summary[1:]}.")
+        command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run, usage_error=subparser.error)
+    return parser
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Say our warnings in a line each, none of them twice; keep those of libraries from the user."""
+    said: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        if issubclass(category, DserWarning) and str(message) not in said:
+            said.add(str(message))
+            say(f"warning: {message}")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DserWarning)
+        warnings.showwarning = show
+        yield
 
 
 if __name__ == "__main__":

@@ -4,45 +4,68 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dser_ext.emotion.style import PRESETS, Style, style
+from dser_ext.errors import FormatError
 
 if TYPE_CHECKING:
     from dser_ext.recognition.recognizer import Recognizer
-    from dser_ext.recognition.voice import VoiceProfile
-
-VOICE_HINT = (
-    "no voice given, so the line is measured against a generic one; other lines of the same speaker make it surer "
-    "(--voice FOLDER, or several lines with --same-voice)"
-)
+    from dser_ext.recognition.voice import VoiceLines, VoiceProfile
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """--model and --device."""
-    parser.add_argument("--model", default=None, metavar="NAME|DIR", help="a shipped model or a model folder")
-    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "tensorrt"])
+    parser.add_argument("--model", metavar="NAME|DIR", help="a shipped model or a model folder")
+    parser.add_argument(
+        "--device",
+        default="auto",
+        choices=["auto", "cpu", "cuda", "tensorrt"],
+        help="what to compute on (default auto: CUDA if onnxruntime-gpu is installed, else the processor)",
+    )
 
 
 def add_recognition(parser: argparse.ArgumentParser, *, several: bool) -> None:
     """--model, --device, --voice, and --same-voice where a command takes several lines."""
-    add_model(parser)
     voice = parser.add_mutually_exclusive_group()
-    voice.add_argument("--voice", metavar="PROFILE|FOLDER", help="the speaker's voice: a .voice file or other lines")
+    voice.add_argument(
+        "--voice",
+        metavar="PROFILE|FOLDER",
+        help="the speaker's voice: a file made by dser voice, or a folder of lines by the same speaker",
+    )
     if several:
         voice.add_argument(
-            "--same-voice", action="store_true", help="the lines are one speaker's: each is the others' voice"
+            "--same-voice",
+            action="store_true",
+            help="all lines are by one speaker: each is measured against the others",
         )
+    add_model(parser)
 
 
 def add_performance(parser: argparse.ArgumentParser) -> None:
     """--style, --fps and --tolerance."""
-    parser.add_argument("--style", default="natural", metavar="NAME|FILE", help=f"{', '.join(PRESETS)}, or a JSON file")
-    parser.add_argument("--fps", type=_frames_a_second, default=30.0, help="animation frames a second (default 30)")
     parser.add_argument(
-        "--tolerance", type=_tolerance, default=0.02, help="largest error of the keys, in the curves' unit (0.02)"
+        "--style",
+        default="natural",
+        metavar="NAME|FILE",
+        help=f"{', '.join(PRESETS)}, or a JSON file with settings (default natural)",
+    )
+    parser.add_argument(
+        "--fps",
+        type=_frames_a_second,
+        default=30.0,
+        metavar="RATE",
+        help="animation frames a second, on which keys lie (default 30)",
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=_tolerance,
+        default=0.02,
+        metavar="SHARE",
+        help="how far the keys may be off the curves, which go from 0 to 1; more gives fewer keys (default 0.02)",
     )
 
 
@@ -56,51 +79,59 @@ def recognizer(options: argparse.Namespace) -> Recognizer:
     from dser_ext.recognition.bundle import DEFAULT_MODEL
     from dser_ext.recognition.recognizer import Recognizer
 
-    return Recognizer(options.model or DEFAULT_MODEL, options.device)
+    return Recognizer(options.model if options.model is not None else DEFAULT_MODEL, options.device)
 
 
-def chosen_voice(options: argparse.Namespace, loaded: Recognizer) -> VoiceProfile | None:
-    """The voice that --voice names; a hint on stderr where there is neither --voice nor --same-voice."""
+def chosen_voice(options: argparse.Namespace, loaded: Recognizer) -> VoiceProfile | VoiceLines | None:
+    """The voice that --voice names."""
     from dser_ext.recognition.recognizer import load_voice
 
-    if options.voice:
-        return load_voice(loaded, options.voice)
-    if not getattr(options, "same_voice", False):
-        print(f"dser: note: {VOICE_HINT}", file=sys.stderr)
-    return None
+    return load_voice(loaded, options.voice) if options.voice is not None else None
 
 
-def outputs(options: argparse.Namespace, sources: list[str], suffix: str) -> list[Path]:
-    """Where the result of each source goes: -o itself for one source, in the folder -o for several, else beside it.
+def output_file(options: argparse.Namespace, sources: Sequence[str]) -> str | None:
+    """-o where it names a file: for a single source, unless it is a folder or ends in a slash."""
+    output: str | None = options.output
+    if output is None or len(sources) > 1 or output.endswith(("/", os.sep)) or os.path.isdir(output):  # noqa: PTH112
+        return None
+    return output
 
-    Two results in one file, or a result in place of its source, are a usage error before any work.
-    """
-    if options.output is None:
-        paths = [Path(source).with_suffix(suffix) for source in sources]
-    elif len(sources) == 1 and not Path(options.output).is_dir():
-        paths = [Path(options.output)]
-    else:
-        paths = [Path(options.output) / Path(source).with_suffix(suffix).name for source in sources]
-    taken: dict[Path, str] = {Path(source).resolve(): source for source in sources}
-    for source, path in zip(sources, paths, strict=True):
-        place = path.resolve()
+
+def outputs(options: argparse.Namespace, sources: Sequence[str], suffix: str) -> list[Path]:
+    """Where the result of each source goes: the file -o, else into the folder -o, else beside the source."""
+    file = output_file(options, sources)
+    if file is not None:
+        return [Path(file)]
+    folder = options.output
+    if folder is not None and os.path.lexists(folder) and not os.path.isdir(folder):  # noqa: PTH112
+        options.usage_error(f"-o {folder} is a file, and the results need a folder")
+    return [
+        Path(folder if folder is not None else Path(source).parent, Path(source).stem + suffix) for source in sources
+    ]
+
+
+def check_outputs(options: argparse.Namespace, paths: Sequence[Path], inputs: Sequence[str | None]) -> None:
+    """Two results in one file, or a result in place of something that is read, are a usage error before any work."""
+    message = "is an input and would be replaced; choose another name with -o"
+    taken = {os.path.realpath(given): message for given in inputs if given is not None}
+    for path in paths:
+        place = os.path.realpath(path)
         if place in taken:
-            options.usage_error(f"{path} would be written for {source} but is also taken by {taken[place]}")
-        taken[place] = source
-    return paths
+            options.usage_error(f"{path} {taken[place]}")
+        taken[place] = "would be the result of two lines; rename one, or run them apart"
 
 
-def make_folders(paths: list[Path], several: bool) -> None:
-    """Make the folder of several results, if need be."""
-    from dser_ext.errors import FormatError
+def make_folder(folder: Path) -> None:
+    """Make the folder of results, if need be. Raises FormatError if it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FormatError(f"{folder}: cannot be made ({error.strerror}); choose another folder for -o") from error
 
-    if not several:
-        return
-    for folder in sorted({path.parent for path in paths}):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise FormatError(f"{folder}: cannot be made ({error.strerror}); choose another folder for -o") from error
+
+def seconds(text: str) -> float:
+    """A time to wait, for argparse."""
+    return _number(text, 0.1, 3600)
 
 
 def _frames_a_second(text: str) -> float:

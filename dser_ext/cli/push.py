@@ -17,10 +17,29 @@ ANIMATION_SUFFIXES = {".json": "a2f-json", ".csv": "a2f-csv"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("audio", help="a line of speech")
-    parser.add_argument("--track", metavar="FILE", help="keys written by dser emote; else the line is recognised now")
-    parser.add_argument("--a2f", required=True, metavar="HOST:PORT", help="an Audio2Face-3D service (port 52000)")
-    parser.add_argument("-o", "--output", required=True, metavar="ANIM.json|ANIM.csv")
+    parser.add_argument("audio", metavar="AUDIO", help="a line of speech of up to five minutes")
+    parser.add_argument(
+        "--track",
+        metavar="FILE",
+        help="a track written by dser emote, whose keys are sent; else the line is recognised now",
+    )
+    parser.add_argument(
+        "--a2f", required=True, metavar="HOST:PORT", help="an Audio2Face-3D service (its port usually is 52000)"
+    )
+    parser.add_argument(
+        "--timeout",
+        type=shared.seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="give up when Audio2Face has sent nothing for this long (default 30)",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="ANIM.json|ANIM.csv",
+        help="the animation: blendshapes for importers, or the table that NVIDIA's client writes",
+    )
     shared.add_recognition(parser, several=False)
     shared.add_performance(parser)
 
@@ -29,14 +48,15 @@ def run(options: argparse.Namespace) -> int:
     """Send sound and keys, save what comes back."""
     suffix = Path(options.output).suffix.lower()
     if suffix not in ANIMATION_SUFFIXES:
-        options.usage_error(f"-o {options.output}: an animation is saved as .json or .csv")
+        options.usage_error(f"-o {options.output}: an animation ends in {' or '.join(ANIMATION_SUFFIXES)}")
+    inputs = [options.audio, options.track, options.style, options.voice]
+    shared.check_outputs(options, [Path(options.output)], inputs)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC's own notes on stderr are not the user's
     from dser_ext.audio import read
     from dser_ext.audio2face.animate import animate
 
-    samples = read(options.audio)
     keys = _keyframes(options)
-    animation = animate(samples, keys, options.a2f)
+    animation = animate(read(options.audio), keys, options.a2f, timeout_seconds=options.timeout)
     save_animation(animation, options.output, ANIMATION_SUFFIXES[suffix], track_path=options.audio)
     print(
         f"{options.output}: {len(animation.times)} frames of {len(animation.names)} blendshapes, "
@@ -47,11 +67,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _keyframes(options: argparse.Namespace) -> Keyframes:
-    if options.track:
+    if options.track is not None:
         return read_track(options.track).keyframes
     from dser_ext.audio import AudioFile
 
+    style = shared.chosen_style(options)
     recognizer = shared.recognizer(options)
     voice = shared.chosen_voice(options, recognizer)
     track = recognizer.track(recognizer.hear(AudioFile(options.audio)), voice)
-    return Performance.of(track, shared.chosen_style(options), options.fps, options.tolerance).keyframes
+    return Performance.of(track, style, options.fps, options.tolerance).keyframes

@@ -44,13 +44,21 @@ class OnnxNetwork:
         try:
             self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # ONNX Runtime's own errors share no public base class
-            reason = str(error).splitlines()[0]
-            raise ModelError(f"{path}: ONNX Runtime cannot load it on {device} ({reason})") from error
+            raise ModelError(f"{path}: ONNX Runtime cannot load it on {device} ({_first_line(error)})") from error
+        self._path = path
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     def run(self, inputs: Arrays) -> Arrays:
-        """Outputs by name."""
-        return dict(zip(self._outputs, self._session.run(None, inputs), strict=True))
+        """Outputs by name. Raises ModelError if the network cannot be run on these inputs."""
+        try:
+            outputs = self._session.run(None, inputs)
+        except Exception as error:  # again without a public base class
+            raise ModelError(f"{self._path}: ONNX Runtime cannot run it ({_first_line(error)})") from error
+        return dict(zip(self._outputs, outputs, strict=True))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _providers(device: str, available: list[str]) -> list[str]:

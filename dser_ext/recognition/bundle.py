@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -111,8 +112,18 @@ def _check_card(folder: Path, card: Any) -> None:
             raise ModelError(f'{folder}: the model card has no usable "{key}"; copy the model folder again')
     if card.get("emotions") != list(EMOTIONS) or card.get("frame_rate") != FRAME_RATE:
         raise ModelError(f"{folder}: the model's emotions or frame rate are not those of this version")
-    if not {FEATURES, HEAD} <= set(card["sha256"]) or len(card["nonspeech_concentration"]) != len(EMOTIONS):
+    if not {FEATURES, HEAD} <= set(card["sha256"]):
         raise ModelError(f"{folder}: the model card is incomplete; copy the model folder again")
+    nonspeech = card["nonspeech_concentration"]
+    if not (
+        0 < card["overlap_seconds"] < card["window_seconds"] < math.inf
+        and card["overlap_seconds"] * FRAME_RATE >= 1
+        and card["feature_size"] > 0
+        and card["context_frames"] >= 0
+        and len(nonspeech) == len(EMOTIONS)
+        and all(isinstance(value, (int, float)) and 0 < value < math.inf for value in nonspeech)
+    ):
+        raise ModelError(f"{folder}: the model card holds impossible numbers; copy the model folder again")
 
 
 def _check_file(path: Path, sha256: str) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dser_ext.audio import SAMPLE_RATE, Audio
 from dser_ext.emotion.track import FRAME_RATE
+from dser_ext.errors import AudioError, ModelError
 from dser_ext.recognition.backends import Network
 from dser_ext.recognition.bundle import ModelBundle
 from dser_ext.recognition.speech import speech_frames
@@ -23,7 +24,7 @@ from dser_ext.recognition.voice import MIN_SECONDS, VoiceProfile
 HOP = SAMPLE_RATE // FRAME_RATE  # samples a frame
 SHORTEST_FRAMES = 25  # the network hears at least this much; shorter lines are followed by silence
 KEPT_BYTES = 32 << 20  # frames of a line beyond this go to a temporary file
-MARGIN = 0.25  # of an overlap, at either end, that is left out for its lack of context
+MARGIN = 1 / 6  # of an overlap, at either end, that is left out for its lack of context
 
 Frames = NDArray[np.float32]
 
@@ -33,6 +34,9 @@ class Hearing:
 
     audio: the sound, read to its end. count: F, frames. speech: (F,) bool, where speech is.
     profile: what the line tells about its speaker; None with less than half a second of speech.
+
+    Raises AudioError if the sound cannot be read or the temporary file cannot be written, and ModelError if the network
+    does not do what the bundle's card says.
     """
 
     def __init__(self, audio: Audio, network: Network, bundle: ModelBundle) -> None:
@@ -41,11 +45,22 @@ class Hearing:
         self._file = tempfile.SpooledTemporaryFile(KEPT_BYTES)  # noqa: SIM115 (lives as long as this object)
         probability: list[Frames] = []
         for frames in _joined(audio, network, bundle):
-            self._file.write(frames[:, :-1].astype(np.float16).tobytes())
+            if frames.shape[1] != self._size + 1:
+                raise ModelError(f"{bundle.folder}: its networks do not fit its card; copy the model folder again")
+            self._keep(frames[:, :-1].astype(np.float16).tobytes())
             probability.append(frames[:, -1])
         self.speech = speech_frames(np.concatenate(probability))
         self.count = len(self.speech)
         self.profile = self._profile(bundle)
+
+    def _keep(self, data: bytes) -> None:
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise AudioError(
+                f"{self.audio.path or 'the array given'}: no room for what was heard in it ({error.strerror}); free "
+                f"some in {tempfile.gettempdir()}, or set TMPDIR to another folder"
+            ) from error
 
     def frames(self, start: int, stop: int) -> Frames:
         """Feature frames start … stop, (stop - start, D)."""
@@ -79,7 +94,8 @@ def _joined(audio: Audio, network: Network, bundle: ModelBundle) -> Iterator[Fra
     """Pieces of all frames of a line, (n, D + 1); the last column is the probability of speech."""
     window = round(bundle.card["window_seconds"] * FRAME_RATE)
     overlap = round(bundle.card["overlap_seconds"] * FRAME_RATE)
-    ramp = np.clip((np.arange(overlap) + 0.5) / overlap * (1 + 2 * MARGIN) - MARGIN, 0, 1)[:, None].astype(np.float32)
+    place = (np.arange(overlap, dtype=np.float32)[:, None] + 0.5) / overlap
+    ramp = np.clip((place - MARGIN) / (1 - 2 * MARGIN), 0, 1)
     fading = np.zeros((0, 0), np.float32)
     for samples, skipped, last in _windows(audio, window * HOP, overlap * HOP):
         frames = _hear(network, samples)[skipped:]

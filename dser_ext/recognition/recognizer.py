@@ -18,10 +18,14 @@ from dser_ext.recognition.backends import OnnxNetwork
 from dser_ext.recognition.bundle import DEFAULT_MODEL, FEATURES, HEAD, ModelBundle
 from dser_ext.recognition.hearing import Hearing
 from dser_ext.recognition.speech import held
-from dser_ext.recognition.voice import VoiceProfile, merge, of_the_others
+from dser_ext.recognition.voice import VoiceLines, VoiceProfile
 
 BLOCK_FRAMES = 15_000  # of the head, five minutes at a time
 SHORT_SECONDS = 0.3  # too little to tell an emotion from
+VOICE_HINT = (
+    "without a voice, speech is measured against a generic one; other lines of the same speaker make it surer "
+    "(--voice FOLDER or --same-voice; in Python voice=FOLDER)"
+)
 
 
 class Recognizer:
@@ -41,22 +45,25 @@ class Recognizer:
         """Run the feature network over a line, once; a voice profile later costs only the head. Raises AudioError."""
         return Hearing(audio, self._features, self.bundle)
 
-    def track(self, hearing: Hearing, voice: VoiceProfile | None = None) -> EmotionTrack:
+    def track(self, hearing: Hearing, voice: VoiceProfile | VoiceLines | None = None) -> EmotionTrack:
         """The emotion track of a line, measured against a voice if there is one.
 
-        Warns (DserWarning) about a line without speech or too short to tell. Raises VoiceError if the voice was made
-        with another model.
+        voice: of VoiceLines, those count that are not this line.
+
+        Warns (DserWarning) about a line without speech, too short to tell, or without a voice. Raises VoiceError if
+        the voice was made with another model.
         """
-        if voice is not None and voice.features_sha256 != self.bundle.features_sha256:
-            raise VoiceError(
-                f"voice {voice.name}: made with another model than {self.bundle.name}; make it anew with dser voice"
-            )
         audio = hearing.audio
-        concentration = held(self._concentration(hearing, voice), hearing.speech, self._nonspeech)
+        profile = voice.without(audio.sha256) if isinstance(voice, VoiceLines) else voice
+        if profile is not None:
+            self.check(profile)
+        concentration = held(self._concentration(hearing, profile), hearing.speech, self._nonspeech)
         if audio.seconds < SHORT_SECONDS:
             _warn(f"{_name(audio)}: only {audio.seconds:.2f} s long, too short to tell an emotion")
         elif not hearing.speech.any():
             _warn(f"{_name(audio)}: no speech was found in it, so its track is neutral")
+        elif profile is None:
+            _warn(VOICE_HINT)
         count = max(1, int(np.ceil(round(audio.seconds * FRAME_RATE, 6))))
         concentration = np.pad(concentration[:count], ((0, max(0, count - len(concentration))), (0, 0)), mode="edge")
         return EmotionTrack(
@@ -64,27 +71,34 @@ class Recognizer:
             concentration,
             audio=AudioInfo(audio.path, audio.sha256, round(audio.seconds, 6)),
             model=self.bundle.info,
-            voice=voice.info if voice else None,
+            voice=profile.info if profile else None,
         )
 
-    def voice(self, lines: Iterable[str | os.PathLike[str]], name: str) -> tuple[VoiceProfile | None, list[DserError]]:
-        """The profile of all lines that have speech, None if there is none, and what was wrong with the others."""
-        profiles: list[VoiceProfile] = []
+    def voice(self, lines: Iterable[str | os.PathLike[str]], name: str) -> tuple[VoiceLines, list[DserError]]:
+        """The voice of all lines that have speech, and what was wrong with those that could not be heard.
+
+        Warns (DserWarning) about lines without enough speech. The same line twice counts once.
+        """
+        profiles: dict[str, VoiceProfile] = {}
         errors: list[DserError] = []
         for line in lines:
             try:
-                profile = self.hear(AudioFile(line)).profile
-                if profile is None:
-                    raise AudioError(f"{line}: too little speech to tell a voice; leave it out")
-                profiles.append(profile)
+                hearing = self.hear(AudioFile(line))
             except DserError as error:
                 errors.append(error)
-        merged = merge(profiles)
-        if merged is not None:
-            merged = VoiceProfile(
-                name, merged.mean, merged.spread, merged.lines, merged.seconds, merged.features_sha256
+                continue
+            if hearing.profile is None:
+                _warn(f"{line}: too little speech to tell a voice from, so it was left out")
+            else:
+                profiles[hearing.audio.sha256] = hearing.profile
+        return VoiceLines(name, profiles), errors
+
+    def check(self, voice: VoiceProfile) -> None:
+        """Raise VoiceError if a voice was not made with this model."""
+        if voice.features_sha256 != self.bundle.features_sha256 or len(voice.mean) != self.bundle.feature_size:
+            raise VoiceError(
+                f"voice {voice.name}: made with another model than {self.bundle.name}; make it anew with dser voice"
             )
-        return merged, errors
 
     def _concentration(self, hearing: Hearing, voice: VoiceProfile | None) -> NDArray[np.float32]:
         size = self.bundle.feature_size
@@ -106,18 +120,18 @@ def recognize(
     source: str | os.PathLike[str] | ArrayLike,
     sample_rate: int | None = None,
     *,
-    voice: VoiceProfile | str | os.PathLike[str] | None = None,
+    voice: VoiceProfile | VoiceLines | str | os.PathLike[str] | None = None,
     model: str | os.PathLike[str] = DEFAULT_MODEL,
     device: str = "auto",
 ) -> EmotionTrack:
     """How the mixture of emotions changes over a line of speech, at 50 Hz.
 
     source: a sound file, or samples (n,) or (n, channels) with their `sample_rate` in Hz.
-    voice: a VoiceProfile, a .voice file, or a folder of other lines of the same speaker; None measures against a
-    generic voice, with wider spread.
+    voice: a VoiceProfile, a .voice file, or a folder of lines of the same speaker, of which this line itself does not
+    count; None measures against a generic voice, with wider spread.
 
     Raises AudioError, VoiceError or ModelError, each with one sentence on what is wrong and what to do. Warns
-    (DserWarning) if the sound has no speech, is very short, or ends early.
+    (DserWarning) if the sound has no speech, is very short, or ends early, and if a voice would help.
     """
     recognizer = _recognizer(str(model), device)
     if isinstance(source, (str, os.PathLike)):
@@ -126,8 +140,8 @@ def recognize(
         raise AudioError("samples need their sample_rate in Hz")
     else:
         audio = AudioArray(source, sample_rate)
-    profile = voice if voice is None or isinstance(voice, VoiceProfile) else load_voice(recognizer, voice)
-    return recognizer.track(recognizer.hear(audio), profile)
+    known = load_voice(recognizer, voice) if isinstance(voice, (str, os.PathLike)) else voice
+    return recognizer.track(recognizer.hear(audio), known)
 
 
 @lru_cache(maxsize=2)
@@ -135,21 +149,30 @@ def _recognizer(model: str, device: str) -> Recognizer:
     return Recognizer(model, device)
 
 
-def load_voice(recognizer: Recognizer, source: str | os.PathLike[str]) -> VoiceProfile:
-    """The voice in a .voice file, or of the lines in a folder. Warns about lines that cannot be heard.
+def load_voice(recognizer: Recognizer, source: str | os.PathLike[str]) -> VoiceProfile | VoiceLines:
+    """The voice in a .voice file, or of the lines in a folder. Warns (DserWarning) about lines that cannot be heard.
 
-    Raises VoiceError if there is no such file or no line with speech.
+    Raises VoiceError if there is no such file, it was made with another model, or no line has speech.
     """
     folder = Path(source)
-    if not folder.is_dir():
-        return VoiceProfile.load(source)
-    lines = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    profile, errors = recognizer.voice([path for path in lines if path.suffix.lower() in SOUND_SUFFIXES], folder.name)
-    for error in errors:
-        _warn(str(error))
-    if profile is None:
+    if not os.path.isdir(folder):  # noqa: PTH112 (Path.is_dir raises for names that are too long)
+        profile = VoiceProfile.load(source)
+        try:
+            recognizer.check(profile)
+        except VoiceError as error:
+            raise VoiceError(f"{source}: {error}") from error
+        return profile
+    try:
+        files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    except OSError as error:
+        raise VoiceError(f"{source}: cannot be read ({error.strerror}); check its permissions") from error
+    sounds = [path for path in files if path.suffix.lower() in SOUND_SUFFIXES]
+    lines, errors = recognizer.voice(sounds, folder.resolve().name)
+    for unheard in errors:
+        _warn(str(unheard))
+    if lines.profile is None:
         raise VoiceError(f"{source}: no line with speech in this folder; name a .voice file or a folder of lines")
-    return profile
+    return lines
 
 
 SOUND_SUFFIXES = {
@@ -162,14 +185,14 @@ SOUND_SUFFIXES = {
 def recognize_lines(
     recognizer: Recognizer,
     sources: Sequence[str | os.PathLike[str]],
-    voice: VoiceProfile | None = None,
+    voice: VoiceProfile | VoiceLines | None = None,
     *,
     same_voice: bool = False,
 ) -> Iterator[tuple[int, EmotionTrack | DserError]]:
     """Index and track of each line, or what was wrong with it, as soon as there is one.
 
-    same_voice: the lines are one speaker's, and each is measured against all others (with `voice`, if given, too).
-    Then the tracks come after all lines were heard; otherwise one by one.
+    same_voice: the lines are one speaker's, and each is measured against all others instead of `voice`. Then the
+    tracks come after all lines were heard; otherwise one by one.
     """
     if not same_voice:
         for index, source in enumerate(sources):
@@ -184,10 +207,10 @@ def recognize_lines(
             heard.append((index, recognizer.hear(AudioFile(source))))
         except DserError as error:
             yield index, error
-    others = of_the_others([hearing.profile for _, hearing in heard])
-    for (index, hearing), profile in zip(heard, others, strict=True):
-        parts = [part for part in (profile, voice) if part is not None]
-        yield index, recognizer.track(hearing, merge(parts))
+    profiles = {hearing.audio.sha256: hearing.profile for _, hearing in heard if hearing.profile is not None}
+    lines = VoiceLines("the other lines", profiles)
+    for index, hearing in heard:
+        yield index, recognizer.track(hearing, lines)
 
 
 def _name(audio: Audio) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ SCHEMA = "dser.voice/1"
 SUFFIX = ".voice"
 MAX_BYTES = 4 << 20
 MIN_SECONDS = 0.5  # less speech than this says nothing about a voice
+LARGEST_FEATURE = 65_504.0  # features are kept as float16: nothing larger can be their mean
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +86,11 @@ class VoiceProfile:
     def load(cls, path: str | os.PathLike[str]) -> VoiceProfile:
         """Read a .voice file. Raises VoiceError if it is missing, damaged or of another schema."""
         try:
-            if Path(path).stat().st_size > MAX_BYTES:
+            with Path(path).open("rb") as file:
+                text = file.read(MAX_BYTES + 1)
+            if len(text) > MAX_BYTES:
                 raise VoiceError(f"{path}: too large for a voice profile; make it anew with dser voice")
-            document = json.loads(Path(path).read_text(encoding="utf-8"))
+            document = json.loads(text.decode("utf-8"))
         except OSError as error:
             raise VoiceError(f"{path}: cannot be read ({error.strerror or error}); check the name") from error
         except (ValueError, RecursionError) as error:
@@ -110,8 +113,9 @@ def _profile(path: str | os.PathLike[str], document: Any) -> VoiceProfile:
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise VoiceError(f"{path}: the voice profile is incomplete or damaged; make it anew with dser voice") from error
-    sound = mean.ndim == 1 and mean.shape == spread.shape and np.isfinite(mean).all() and np.isfinite(spread).all()
-    if not (sound and (spread >= 0).all() and profile.lines >= 1 and 0 < profile.seconds < float("inf")):
+    whole = mean.ndim == 1 and mean.shape == spread.shape
+    sound = (np.abs(mean) <= LARGEST_FEATURE).all() and ((spread >= 0) & (spread <= LARGEST_FEATURE)).all()
+    if not (whole and sound and profile.lines >= 1 and 0 < profile.seconds < float("inf")):
         raise VoiceError(f"{path}: the voice profile is damaged; make it anew with dser voice")
     return profile
 
@@ -122,7 +126,24 @@ def merge(profiles: Iterable[VoiceProfile]) -> VoiceProfile | None:
     return reduce(VoiceProfile.merged, parts) if parts else None
 
 
-def of_the_others(profiles: list[VoiceProfile | None]) -> list[VoiceProfile | None]:
+class VoiceLines:
+    """The lines of one speaker, told apart by their content, so that no line counts for itself when it is measured.
+
+    name: what tracks call the voice. profiles: of each line that has speech, by the SHA-256 of the line.
+    profile: of all lines together; None if there are none.
+    """
+
+    def __init__(self, name: str, profiles: Mapping[str, VoiceProfile]) -> None:
+        named = [replace(profile, name=name) for profile in profiles.values()]
+        self.profile = merge(named)
+        self._others = dict(zip(profiles, of_the_others(named), strict=True))
+
+    def without(self, sha256: str) -> VoiceProfile | None:
+        """The profile of all lines but this one, whether it is among them or not; None if that leaves none."""
+        return self._others.get(sha256, self.profile)
+
+
+def of_the_others(profiles: Sequence[VoiceProfile | None]) -> list[VoiceProfile | None]:
     """For each line the profile of all other lines, so that no line counts for itself; None where no other has speech.
 
     Two running merges, from the front and from the back, make the cost grow with the number of lines only.
@@ -132,7 +153,7 @@ def of_the_others(profiles: list[VoiceProfile | None]) -> list[VoiceProfile | No
     return [merge(part for part in pair if part is not None) for pair in zip(before, after, strict=True)]
 
 
-def _running(profiles: list[VoiceProfile | None]) -> list[VoiceProfile | None]:
+def _running(profiles: Sequence[VoiceProfile | None]) -> list[VoiceProfile | None]:
     """At each place the merge of all profiles before it."""
     merged: VoiceProfile | None = None
     result: list[VoiceProfile | None] = []
