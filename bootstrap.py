@@ -86,7 +86,7 @@ def environment(name: str, requirements: list[str], sources: list[str]) -> Path:
 def make(folder: Path) -> None:
     """An empty environment."""
     try:
-        venv.create(folder, clear=True, with_pip=True)
+        venv.create(folder, clear=True, with_pip=True, symlinks=os.name != "nt")
     except (OSError, subprocess.CalledProcessError) as error:
         sys.exit(f"{folder}: no environment could be made ({error}); this Python needs its venv and ensurepip modules")
 
