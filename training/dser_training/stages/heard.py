@@ -116,7 +116,7 @@ def fit_speech(network: FeatureNetwork, clips: Sequence[Clip], seed: int, steps:
 
 def _fit_logistic(layer: torch.nn.Linear, x: Tensor, y: Tensor, steps: int, seed: int) -> None:
     random = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.AdamW(layer.parameters(), lr=3e-3, weight_decay=0.1)
+    optimiser = torch.optim.AdamW(layer.requires_grad_(True).parameters(), lr=3e-3, weight_decay=0.1)
     for _ in range(steps):
         pick = torch.randint(len(x), (1024,), generator=random)
         loss = torch.nn.functional.binary_cross_entropy_with_logits(layer(x[pick])[:, 0], y[pick])
