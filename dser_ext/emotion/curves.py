@@ -11,9 +11,15 @@ from numpy.typing import NDArray
 from dser_ext.emotion.names import A2F_EMOTIONS
 from dser_ext.errors import FormatError
 
+MAX_FPS = 1000
+
 
 def frame_count(seconds: float, fps: float) -> int:
-    """Frames that a line of this length has at `fps`: one at 0 and one every 1/fps up to its end, at least one."""
+    """Frames that a line of this length has at `fps`: one at 0 and one every 1/fps up to its end, at least one.
+
+    Raises FormatError if `fps` is no frame rate.
+    """
+    _check_rate(fps)
     return max(1, math.floor(seconds * fps + 1e-6) + 1)
 
 
@@ -29,13 +35,17 @@ class Curves:
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, np.float32)
-        if not (math.isfinite(self.fps) and self.fps > 0):
-            raise FormatError(f"frames a second must be above zero, not {self.fps}")
+        _check_rate(self.fps)
         if values.ndim != 2 or values.shape[1] != len(A2F_EMOTIONS) or not len(values):
-            raise FormatError(f"curves need values (F, {len(A2F_EMOTIONS)}) with at least one frame, not {values.shape}")
+            raise FormatError(f"curves need values (F, {len(A2F_EMOTIONS)}) with F ≥ 1, not {values.shape}")
         object.__setattr__(self, "values", values)
 
     @property
     def times(self) -> NDArray[np.float64]:
         """Seconds of each frame, (F,)."""
         return np.arange(len(self.values)) / self.fps
+
+
+def _check_rate(fps: float) -> None:
+    if not 0 < fps <= MAX_FPS:
+        raise FormatError(f"frames a second must be above 0 and at most {MAX_FPS}, not {fps}")

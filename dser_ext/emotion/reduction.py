@@ -32,7 +32,7 @@ CONSTANT_MARGIN_SECONDS = 1.0  # corners may lie this far inside a stretch where
 # kept. On speech at 30 frames a second that is rare: it costs about one key in a thousand.
 BOXES_PER_LEVEL = 256
 BOXES_PER_FRAME = 3  # at least, however many frames a level has
-LINES_AHEAD = 128  # frames that lines are computed from at a time
+LINES_AHEAD = 64  # frames that lines are computed from at a time
 LINE_STEPS = 1 << 14  # starts times frames passed: 128 starts of lines of 128 frames
 FEWEST_STARTS = 8
 
@@ -162,11 +162,10 @@ def _widest(level: _Corners) -> _Corners:
     """The widest boxes at each frame of which none contains another."""
     left = np.lexsort((level.box.sum(axis=1), level.at))
     kept: list[Indices] = []
-    most = BOXES_PER_FRAME
+    most = max(BOXES_PER_FRAME, BOXES_PER_LEVEL // len(np.unique(level.at)))
     while len(left) and len(kept) < most:
         first = np.diff(level.at[left], prepend=-1) != 0
         widest = left[first]
-        most = max(most, BOXES_PER_LEVEL // len(widest)) if not kept else most
         kept.append(widest)
         left = left[(level.box[left] < level.box[widest[np.cumsum(first) - 1]]).any(axis=1)]
     keep = np.concatenate(kept)
@@ -183,22 +182,29 @@ class _Lines:
     possible: NDArray[np.bool_]  # (N, W)
 
     @classmethod
-    def from_any(cls, at: Indices, band: _Band, needed: int = 0) -> _Lines:
+    def sweep(cls, at: Indices, band: _Band, needed: int) -> _Lines:
         """Lines from the frames at these indices, as far as any keeps in bounds.
 
-        The sweep knows for each channel the lowest start that can still pass, and the least and the steepest slope
-        from there that keep above all lower and below all upper bounds passed. An upper bound below the least slope
-        raises the start. Where lines are so long that they would fill the memory, they start only from the first
-        `needed` frames, or from every second one.
+        It knows for each channel the lowest start that can still pass, and the least and the steepest slope from there
+        that keep above all lower and below all upper bounds passed. An upper bound below the least slope raises the
+        start. Where lines are so long that they would fill the memory, it follows only those from the first `needed`
+        frames, then only every second of these.
         """
         last = len(band.frames) - 1
         start = band.bounds[at, 0]
         least, steepest = np.full_like(start, -np.inf), np.full_like(start, np.inf)
+        support = np.ones(start.shape, np.int64)
         alive = np.ones(len(at), np.bool_)
-        starts, ends, possible = [], [], []
+        starts: list[Floats] = []
+        ends: list[Floats] = []
+        possible: list[NDArray[np.bool_]] = []
         for step in range(1, last - int(at[0]) + 1):
             if len(at) * step > LINE_STEPS and len(at) > FEWEST_STARTS:
-                return cls.from_any(at[:needed] if len(at) > needed else at[::-2][::-1], band, needed)
+                keep = slice(needed) if len(at) > needed else slice((len(at) - 1) % 2, None, 2)
+                at, start, support, alive = at[keep], start[keep], support[keep], alive[keep]
+                least, steepest = least[keep], steepest[keep]
+                starts, ends = [row[keep] for row in starts], [row[keep] for row in ends]
+                possible = [row[keep] for row in possible]
             alive &= at + step <= last
             index = np.minimum(at + step, last)
             distance = np.maximum(band.frames[index] - band.frames[at], 1)[:, None]
@@ -207,7 +213,9 @@ class _Lines:
             least = np.maximum(least, slopes[:, 0])
             steepest = np.minimum(steepest, slopes[:, 1])
             if blocked.any():
-                start[blocked], least[blocked], steepest[blocked] = _raised(at, blocked, step, band)
+                start[blocked], support[blocked] = _raised(at, blocked, int(support[blocked].min()), step, band)
+                slope = (band.bounds[index, 1] - start) / distance
+                least, steepest = np.where(blocked, slope, least), np.where(blocked, slope, steepest)
             alive &= _holds(start)
             if not alive.any():
                 break
@@ -223,7 +231,7 @@ class _Lines:
         if known is not None and known.at[0] <= first and end <= known.at[-1] + 1:
             return known
         ahead = np.arange(first, min(max(end, first + LINES_AHEAD), len(band.frames)))
-        return cls.from_any(ahead, band, end - first)
+        return cls.sweep(ahead, band, end - first)
 
     def passing(self, through: int, at: Indices) -> Floats:
         """The boxes of values at `at` (S,) from which a line reaches the frame `through`, (S, 2 C); empty if none."""
@@ -251,18 +259,21 @@ class _Lines:
         return at, ends, self.possible[row, :width] & _holds(np.maximum(raised, own))
 
 
-def _raised(at: Indices, blocked: NDArray[np.bool_], step: int, band: _Band) -> tuple[Floats, Floats, Floats]:
-    """The lowest start of the lines that the upper bound `step` frames on blocks, and their new extreme slopes.
+def _raised(at: Indices, blocked: NDArray[np.bool_], first: int, step: int, band: _Band) -> tuple[Floats, Indices]:
+    """The lowest start of the lines that the upper bound `step` frames on blocks, and the step that supports it.
 
     Below the upper bound `high` at distance d and above each lower bound passed, low_m at d_m, a line starts at the
-    largest (d low_m - d_m high) / (d - d_m).
+    largest (d low_m - d_m high) / (d - d_m). Lines only turn downwards, so their support never goes back beyond
+    `first`.
     """
     row, channel = np.nonzero(blocked)
-    passed = at[row] + np.arange(1, step + 1)[:, None]
-    low, high = band.bounds[passed, 0, channel], band.bounds[passed, 1, channel]
-    distance = (band.frames[passed] - band.frames[at[row]]).astype(np.float64)
-    start = ((distance[-1] * low[:-1] - distance[:-1] * high[-1]) / (distance[-1] - distance[:-1])).max(axis=0)
-    return start, ((low - start) / distance).max(axis=0), ((high - start) / distance).min(axis=0)
+    passed = at[row] + np.arange(first, step)[:, None]
+    low, high = band.bounds[passed, 0, channel], band.bounds[at[row] + step, 1, channel]
+    distance = band.frames[passed] - band.frames[at[row]]
+    far = band.frames[at[row] + step] - band.frames[at[row]]
+    starts = (far * low - distance * high) / (far - distance)
+    support = starts.argmax(axis=0)
+    return starts[support, np.arange(len(row))], support + first
 
 
 def _walk_back(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 import os
+import reprlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,8 @@ class Style:
 
     def to_json(self) -> dict[str, Any]:
         """The settings as a JSON object."""
-        return {name: dict(value) if isinstance(value, Mapping) else value for name, value in asdict(self).items()}
+        settings = ((setting.name, getattr(self, setting.name)) for setting in fields(self))
+        return {name: dict(value) if isinstance(value, Mapping) else value for name, value in settings}
 
     @classmethod
     def from_json(cls, document: Any) -> Style:
@@ -89,9 +90,10 @@ class Style:
 
 
 def _check(name: str, value: Any, low: float, high: float) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not low <= value <= high:
-        raise FormatError(f"style: {name} must be a number from {low:g} to {high:g}, not {value!r}")
+        shown = reprlib.repr(value)  # a hostile file may hold a value of any length
+        raise FormatError(f"style: {name} must be a number from {low:g} to {high:g}, not {shown}")
 
 
 def _vector(values: Mapping[str, float], otherwise: float) -> NDArray[np.float64]:
@@ -102,12 +104,13 @@ def _smoothed(mixture: NDArray[np.float64], times: NDArray[np.float64], seconds:
     """Average in a Hann window of this full width; at the ends over the part of the window that has frames."""
     if len(times) < 2:
         return mixture
-    half = round(seconds / 2 / float(times[1] - times[0]))
+    half = round(min(seconds / 2 / float(times[1] - times[0]), 1e9))
     if half < 1:
         return mixture
-    window = np.hanning(2 * half + 3)[1:-1]
-    weight = np.convolve(np.ones(len(mixture)), window)[half:-half]
-    return np.stack([np.convolve(column, window)[half:-half] / weight for column in mixture.T], axis=1)
+    within = min(half, len(mixture) - 1)  # what lies farther out meets no frame
+    window = 0.5 + 0.5 * np.cos(np.pi * np.arange(-within, within + 1) / (half + 1))
+    weight = np.convolve(np.ones(len(mixture)), window)[within:-within]
+    return np.stack([np.convolve(column, window)[within:-within] / weight for column in mixture.T], axis=1)
 
 
 PRESETS = {
@@ -130,7 +133,7 @@ def style(name_or_file: str | os.PathLike[str]) -> Style:
     try:
         document = json.loads(Path(name_or_file).read_text(encoding="utf-8"))
         return Style.from_json(document)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise FormatError(
             f"{name_or_file}: neither a style ({', '.join(PRESETS)}) nor a readable JSON file with one"
         ) from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -72,7 +71,9 @@ class EmotionTrack:
             raise FormatError("a track needs at least one frame")
         if not (np.isfinite(times).all() and (np.diff(times) > 0).all()):
             raise FormatError("a track's times must be finite and strictly increasing")
-        if not (np.isfinite(concentration).all() and (concentration > 0).all()):
+        with np.errstate(over="ignore"):
+            usable = np.isfinite(concentration.sum(axis=1)).all() and (concentration > 0).all()
+        if not usable:
             raise FormatError("a track's concentrations must be finite and above zero")
         object.__setattr__(self, "times", times)
         object.__setattr__(self, "concentration", concentration)
@@ -87,19 +88,23 @@ class EmotionTrack:
     @cached_property
     def total(self) -> NDArray[np.float32]:
         """Σα, (F,): how sure the model is; the larger, the narrower the distribution."""
-        return self.concentration.sum(axis=1)
+        return np.asarray(self.concentration.sum(axis=1))
 
     @cached_property
     def mean(self) -> NDArray[np.float32]:
         """Expected mixture, (F, 6), rows sum to 1 (paper, equation 6)."""
-        return self.concentration / self.total[:, None]
+        return np.asarray(self._mean, np.float32)
 
     @cached_property
     def std(self) -> NDArray[np.float32]:
         """Standard deviation of each emotion's share, (F, 6), in [0, 0.5]."""
-        mean = self.mean
-        spread: NDArray[np.float32] = np.sqrt(mean * (1 - mean) / (self.total[:, None] + 1))
-        return spread
+        mean = self._mean  # in float32, 1 - mean would lose the spread of a sure model
+        return np.asarray(np.sqrt(mean * (1 - mean) / (self.total[:, None].astype(np.float64) + 1)), np.float32)
+
+    @property
+    def _mean(self) -> NDArray[np.float64]:
+        concentration = self.concentration.astype(np.float64)
+        return np.asarray(concentration / concentration.sum(axis=1, keepdims=True))
 
     def at(self, seconds: ArrayLike) -> NDArray[np.float32]:
         """Expected mixture at any times, (…, 6); linear between frames, the end frames held outside."""
@@ -112,11 +117,20 @@ class EmotionTrack:
 
         mixtures: (F, 6) or (6,), each row in the open simplex. Raises FormatError outside of it.
         """
-        x = np.broadcast_to(np.asarray(mixtures, np.float64), self.concentration.shape)
-        if not (np.isfinite(x).all() and (x > 0).all() and np.allclose(x.sum(axis=1), 1, atol=1e-4)):
+        x = np.asarray(mixtures, np.float64)
+        if x.shape not in ((len(EMOTIONS),), self.concentration.shape):
+            raise FormatError(f"mixtures must be ({len(EMOTIONS)},) or {self.concentration.shape}, not {x.shape}")
+        if not ((x > 0).all() and np.allclose(x.sum(axis=-1), 1, rtol=0, atol=1e-4)):
             raise FormatError("a mixture needs six shares above zero that sum to 1")
         alpha = self.concentration.astype(np.float64)
-        log_gamma: Any = np.vectorize(math.lgamma, otypes=[np.float64])
-        normaliser = log_gamma(alpha.sum(axis=1)) - log_gamma(alpha).sum(axis=1)
-        density: NDArray[np.float64] = normaliser + ((alpha - 1) * np.log(x)).sum(axis=1)
-        return density
+        normaliser = _log_gamma(alpha.sum(axis=1)) - _log_gamma(alpha).sum(axis=1)
+        return np.asarray(normaliser + ((alpha - 1) * np.log(x)).sum(axis=1))
+
+
+def _log_gamma(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """log Γ(x) for x > 0 by Stirling's series, from x + 8 on where x is below 8; numpy has none of its own."""
+    small = np.minimum(x, 8)
+    shift = np.prod([small + step for step in range(8)], axis=0)
+    y = np.where(x < 8, x + 8, x)
+    series = 1 / 12 - (1 / 360 - (1 / 1260 - (1 / 1680 - 1 / 1188 / y**2) / y**2) / y**2) / y**2
+    return np.asarray((y - 0.5) * np.log(y) - y + math.log(2 * math.pi) / 2 + series / y - np.log(shift) * (x < 8))

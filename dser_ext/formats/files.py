@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,23 +17,34 @@ def written_whole(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[
     """Open a file beside `path` for writing and rename it to `path` when the block ends well.
 
     mode: "w" (UTF-8 text) or "wb". If the block raises, `path` stays as it was and nothing is left beside it.
+    A symbolic link stays one: the file it leads to is replaced. What cannot be renamed to, such as a pipe or
+    /dev/stdout, is written to directly.
     Raises FormatError where the folder is missing or not writable, the disk is full, or `path` is a folder.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise FormatError(f"{path}: cannot be written because it is a folder; name a file")
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
-        with beside.open(mode.replace("w", "x"), **text) as file:
-            yield file
-        beside.replace(path)
+        if Path(path).is_dir():
+            raise FormatError(f"{path}: cannot be written because it is a folder; name a file")
+        if Path(path).exists() and not Path(path).is_file():
+            with Path(path).open(mode, **text) as file:
+                yield file
+            return
+        target = Path(os.path.realpath(path))
+        with _removed_if_left(target.with_name(f".{target.name[:32]}.{secrets.token_hex(4)}.part")) as beside:
+            with beside.open(mode.replace("w", "x"), **text) as file:
+                yield file
+            beside.replace(target)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         reason = error.strerror or str(error)
         raise FormatError(
             f"{path}: cannot be written ({reason}); check the folder, its permissions and the free space"
         ) from error
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+
+
+@contextmanager
+def _removed_if_left(path: Path) -> Iterator[Path]:
+    try:
+        yield path
+    finally:
+        with suppress(OSError):
+            path.unlink()

@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 
+from dser_ext.emotion.curves import frame_count
 from dser_ext.emotion.names import A2F_EMOTIONS, EMOTIONS
 from dser_ext.formats.files import written_whole
 from dser_ext.formats.track_json import Performance
@@ -19,7 +20,7 @@ def write_table(performance: Performance, path: str | os.PathLike[str]) -> None:
     Raises FormatError if the file cannot be written.
     """
     track = performance.track
-    frames = len(performance.curves.values)
+    frames = frame_count(track.seconds, performance.fps)
     seconds = np.arange(frames) / performance.fps
     std = np.stack([np.interp(seconds, track.times, column) for column in track.std.T], axis=1)
     columns = np.concatenate([track.at(seconds), std, performance.keyframes.at(seconds)], axis=1)

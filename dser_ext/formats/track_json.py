@@ -7,12 +7,12 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar, get_type_hints
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from dser_ext.emotion.curves import Curves
+from dser_ext.emotion.curves import Curves, frame_count
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.emotion.names import A2F_EMOTIONS, EMOTIONS
 from dser_ext.emotion.reduction import fewest_keyframes
@@ -23,6 +23,8 @@ from dser_ext.formats.files import written_whole
 
 SCHEMA = "dser.track/1"
 MAX_BYTES = 1 << 30  # some thirty hours of track
+MAX_UNTRACKED_SECONDS = 60  # of audio after the last frame of a track
+LARGEST_NUMBER = 1e15  # of anything counted or timed in a document
 _ROWS = 4096  # rows put into text at a time
 
 
@@ -36,7 +38,9 @@ class Performance:
     keyframes: Keyframes
 
     @classmethod
-    def of(cls, track: EmotionTrack, style: Style | None = None, fps: float = 30, tolerance: float = 0.02) -> Performance:
+    def of(
+        cls, track: EmotionTrack, style: Style | None = None, fps: float = 30, tolerance: float = 0.02
+    ) -> Performance:
         """Style a track and reduce it to the fewest keys within `tolerance` of its curves."""
         style = style or Style()
         return cls(track, style, fps, fewest_keyframes(style.apply(track, fps), tolerance))
@@ -50,7 +54,9 @@ class Performance:
 def write_track(performance: Performance, path: str | os.PathLike[str]) -> None:
     """Write the document, whole or not at all, in pieces: two hours never become one string.
 
-    Values keep six significant digits, times the microsecond. Raises FormatError if the file cannot be written.
+    Values keep six significant digits, times of the track the microsecond, and times of keys the nanosecond: where a
+    curve jumps within a frame, a key half a microsecond off would be off in value by more than rounding.
+    Raises FormatError if the file cannot be written.
     """
     with written_whole(path) as file:
         _write(performance, file)
@@ -65,75 +71,114 @@ def _write(performance: Performance, file: IO[str]) -> None:
         "voice": asdict(track.voice) if track.voice else None,
         "emotions": EMOTIONS,
     }
-    file.write(json.dumps(head, ensure_ascii=False)[:-1])
-    _write_times(file, '"times"', track.times)
-    for name, rows in (("concentration", track.concentration), ("mean", track.mean), ("std", track.std)):
-        _write_rows(file, f'"{name}"', rows)
+    file.write(_text(head)[:-1])
+    _write_times(file, track.times, digits=6)
+    for name in ("concentration", "mean", "std"):
+        _write_rows(file, name, (getattr(piece, name) for piece in _pieces(track)))
     settings = {"style": performance.style.to_json(), "fps": performance.fps}
-    file.write(",\n" + json.dumps(settings, ensure_ascii=False)[1:-1])
-    file.write(',\n"keyframes": {' + json.dumps({"names": A2F_EMOTIONS})[1:-1])
-    _write_times(file, '"times"', keys.times)
-    _write_rows(file, '"values"', keys.values)
+    file.write(",\n" + _text(settings)[1:-1])
+    file.write(',\n"keyframes": {' + _text({"names": A2F_EMOTIONS})[1:-1])
+    _write_times(file, keys.times, digits=9)
+    _write_rows(file, "values", [keys.values])
     file.write("}}\n")
 
 
-def _write_times(file: IO[str], name: str, times: NDArray[np.float64]) -> None:
-    file.write(f",\n{name}: [")
-    _write_joined(file, (json.dumps(round(seconds, 6)) for seconds in times.tolist()))
+def _text(document: dict[str, Any]) -> str:
+    """JSON with letters as they are, but for the bytes of a file name that are no letters: those as \\udcXX."""
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _write_times(file: IO[str], times: NDArray[np.float64], digits: int) -> None:
+    file.write(',\n"times": [')
+    for start in range(0, len(times), _ROWS):
+        part = times[start : start + _ROWS].tolist()
+        file.write((", " if start else "") + ", ".join([repr(round(seconds, digits)) for seconds in part]))
     file.write("]")
 
 
-def _write_rows(file: IO[str], name: str, rows: NDArray[np.float32]) -> None:
-    row = "[" + ", ".join(["%.6g"] * rows.shape[1]) + "]"
-    file.write(f",\n{name}: [")
-    _write_joined(file, (row % tuple(values) for part in _parts(rows) for values in part.tolist()))
+def _write_rows(file: IO[str], name: str, pieces: Iterable[NDArray[np.float32]]) -> None:
+    file.write(f',\n"{name}": [')
+    for index, rows in enumerate(pieces):
+        row = "[" + ", ".join(["%.6g"] * rows.shape[1]) + "]"
+        file.write((", " if index else "") + ", ".join([row] * len(rows)) % tuple(rows.ravel().tolist()))
     file.write("]")
 
 
-def _parts(rows: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    for start in range(0, len(rows), _ROWS):
-        yield rows[start : start + _ROWS]
-
-
-def _write_joined(file: IO[str], texts: Iterable[str]) -> None:
-    for index, text in enumerate(texts):
-        file.write(", " + text if index else text)
+def _pieces(track: EmotionTrack) -> Iterator[EmotionTrack]:
+    for start in range(0, len(track.times), _ROWS):
+        rows = slice(start, start + _ROWS)
+        yield EmotionTrack(track.times[rows], track.concentration[rows])
 
 
 def read_track(path: str | os.PathLike[str]) -> Performance:
     """Read a document back. Raises FormatError if it is unreadable, of another schema, or does not fit together."""
     try:
-        if Path(path).stat().st_size > MAX_BYTES:
+        with Path(path).open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
             raise FormatError(f"{path}: too large for a track (over {MAX_BYTES >> 20} MiB)")
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        document = json.loads(content)
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error.strerror or error}); check the name") from error
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{path}: not a JSON document; expected a track written by dser emote") from error
     try:
         return _performance(document)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise FormatError(f"{path}: the track is incomplete or damaged ({error!r}); make it anew") from error
     except FormatError as error:
-        raise FormatError(f"{path}: {error}") from error
+        raise FormatError(f"{path}: {error}; make the file anew with dser emote") from error
 
 
 def _performance(document: Any) -> Performance:
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        raise FormatError(f'not a {SCHEMA} document; expected a track written by "dser emote"')
-    if document["emotions"] != list(EMOTIONS) or document["keyframes"]["names"] != list(A2F_EMOTIONS):
-        raise FormatError("the emotions are not those of this version")
+        raise FormatError(f"not a {SCHEMA} document")
+    keys = _field(document, "keyframes", dict)
+    if document.get("emotions") != list(EMOTIONS) or keys.get("names") != list(A2F_EMOTIONS):
+        raise FormatError("its emotions are not those of this version")
     track = EmotionTrack(
-        _array(document["times"], np.float64),
-        _array(document["concentration"], np.float32),
-        audio=AudioInfo(**document["audio"]) if document["audio"] else None,
-        model=ModelInfo(**document["model"]) if document["model"] else None,
-        voice=VoiceInfo(**document["voice"]) if document["voice"] else None,
+        _array(document, "times", np.float64),
+        _array(document, "concentration", np.float32),
+        audio=_origin(document, "audio", AudioInfo),
+        model=_origin(document, "model", ModelInfo),
+        voice=_origin(document, "voice", VoiceInfo),
     )
-    keys = document["keyframes"]
-    keyframes = Keyframes(_array(keys["times"], np.float64), _array(keys["values"], np.float32))
-    return Performance(track, Style.from_json(document["style"]), float(document["fps"]), keyframes)
+    if not -1 <= track.seconds - track.times[-1] <= MAX_UNTRACKED_SECONDS:
+        raise FormatError(f"its {track.seconds:g} s of audio do not fit a track of {track.times[-1]:g} s")
+    fps = _field(document, "fps", float)
+    frame_count(track.seconds, fps)
+    keyframes = Keyframes(_array(keys, "times", np.float64), _array(keys, "values", np.float32))
+    return Performance(track, Style.from_json(document.get("style")), fps, keyframes)
 
 
-def _array(values: ArrayLike, dtype: type) -> NDArray[Any]:
-    return np.asarray(values, dtype)
+_Origin = TypeVar("_Origin", AudioInfo, ModelInfo, VoiceInfo)
+
+
+def _origin(document: dict[str, Any], name: str, kind: type[_Origin]) -> _Origin | None:
+    if document.get(name) is None:
+        return None
+    values = _field(document, name, dict)
+    types: dict[str, Any] = get_type_hints(kind)
+    if unknown := sorted(set(values) - set(types)):
+        raise FormatError(f'"{unknown[0]}" does not belong into its "{name}"')
+    return kind(**{key: _field(values, key, expected) for key, expected in types.items()})
+
+
+def _field(values: dict[str, Any], name: str, kind: Any) -> Any:
+    """The value of this name if it is of this kind; whole numbers count as float."""
+    value: Any = values.get(name)
+    fits = isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
+    if not fits or (kind is float and not abs(value) < LARGEST_NUMBER):
+        raise FormatError(f'its "{name}" is missing or damaged')
+    return float(value) if kind is float else value
+
+
+def _array(values: dict[str, Any], name: str, dtype: type) -> NDArray[Any]:
+    """The rows of numbers of this name; numpy itself would take texts and truth values, too."""
+    try:
+        array = np.asarray(values.get(name))
+    except (ValueError, OverflowError) as error:
+        raise FormatError(f'its "{name}" is damaged') from error
+    if array.dtype.kind not in "iuf":
+        raise FormatError(f'its "{name}" is missing or damaged')
+    with np.errstate(over="ignore"):
+        return array.astype(dtype)
