@@ -77,9 +77,9 @@ def chosen_style(options: argparse.Namespace) -> Style:
 def recognizer(options: argparse.Namespace) -> Recognizer:
     """The recogniser that --model and --device name; only now is the heavy side loaded."""
     from dser_ext.recognition.bundle import DEFAULT_MODEL
-    from dser_ext.recognition.recognizer import Recognizer
+    from dser_ext.recognition.recognizer import loaded
 
-    return Recognizer(options.model if options.model is not None else DEFAULT_MODEL, options.device)
+    return loaded(options.model if options.model is not None else DEFAULT_MODEL, options.device)
 
 
 def chosen_voice(options: argparse.Namespace, loaded: Recognizer) -> VoiceProfile | VoiceLines | None:

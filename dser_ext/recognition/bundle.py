@@ -82,16 +82,14 @@ class ModelBundle:
 
 
 def _find(name_or_folder: str | os.PathLike[str]) -> Path:
-    name = str(name_or_folder)
-    if Path(name).name == name:
-        for shelf in _SHELVES:
-            if (shelf / name / CARD).is_file():
-                return shelf / name
-    folder = Path(name_or_folder)
-    if not folder.is_dir():
-        shipped = sorted({card.parent.name for shelf in _SHELVES for card in shelf.glob(f"*/{CARD}")})
-        raise ModelError(f"{name}: no such model; shipped models: {', '.join(shipped) or 'none'}, or name a folder")
-    return folder
+    name = os.fspath(name_or_folder)
+    shipped = {card.parent.name: card.parent for shelf in _SHELVES for card in shelf.glob(f"*/{CARD}")}
+    if name in shipped:
+        return shipped[name]
+    if not os.path.isdir(name):  # noqa: PTH112 (Path.is_dir raises for names that are too long)
+        known = ", ".join(sorted(shipped)) or "none"
+        raise ModelError(f"{name}: no such model; shipped models: {known}, or name a folder")
+    return Path(name)
 
 
 def _check_card(folder: Path, card: Any) -> None:

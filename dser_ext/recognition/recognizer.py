@@ -133,7 +133,7 @@ def recognize(
     Raises AudioError, VoiceError or ModelError, each with one sentence on what is wrong and what to do. Warns
     (DserWarning) if the sound has no speech, is very short, or ends early, and if a voice would help.
     """
-    recognizer = _recognizer(str(model), device)
+    recognizer = loaded(str(model), device)
     if isinstance(source, (str, os.PathLike)):
         audio: Audio = AudioFile(source)
     elif sample_rate is None:
@@ -145,7 +145,8 @@ def recognize(
 
 
 @lru_cache(maxsize=2)
-def _recognizer(model: str, device: str) -> Recognizer:
+def loaded(model: str = DEFAULT_MODEL, device: str = "auto") -> Recognizer:
+    """A Recognizer that is kept, so that the next call for the same model costs nothing. Raises ModelError."""
     return Recognizer(model, device)
 
 

@@ -102,22 +102,16 @@ def _profile(path: str | os.PathLike[str], document: Any) -> VoiceProfile:
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise VoiceError(f"{path}: not a voice profile of schema {SCHEMA}; make it anew with dser voice")
     try:
-        mean, spread = (np.asarray(document[key], np.float32) for key in ("mean", "spread"))
-        profile = VoiceProfile(
-            str(document["name"]),
-            mean,
-            spread,
-            int(document["lines"]),
-            float(document["seconds"]),
-            str(document["features_sha256"]),
-        )
+        mean, spread = (np.asarray(document[key], np.float64) for key in ("mean", "spread"))
+        name, lines, seconds = str(document["name"]), int(document["lines"]), float(document["seconds"])
+        features_sha256 = str(document["features_sha256"])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise VoiceError(f"{path}: the voice profile is incomplete or damaged; make it anew with dser voice") from error
     whole = mean.ndim == 1 and mean.shape == spread.shape
     sound = (np.abs(mean) <= LARGEST_FEATURE).all() and ((spread >= 0) & (spread <= LARGEST_FEATURE)).all()
-    if not (whole and sound and profile.lines >= 1 and 0 < profile.seconds < float("inf")):
+    if not (whole and sound and lines >= 1 and 0 < seconds < float("inf")):
         raise VoiceError(f"{path}: the voice profile is damaged; make it anew with dser voice")
-    return profile
+    return VoiceProfile(name, mean.astype(np.float32), spread.astype(np.float32), lines, seconds, features_sha256)
 
 
 def merge(profiles: Iterable[VoiceProfile]) -> VoiceProfile | None:
