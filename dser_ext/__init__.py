@@ -2,7 +2,9 @@
 
     >>> import dser_ext
     >>> track = dser_ext.recognize(dser_ext.sample_line())
-    >>> dser_ext.save(track, "line.json", style="expressive")
+    >>> performance = dser_ext.save(track, "line.json", style="expressive")
+    >>> performance.keyframes.values.shape[1]  # the ten emotions of Audio2Face
+    10
 
 `recognize` needs the heavy side (soundfile, soxr, onnxruntime) and loads it when first called; all else imports with
 numpy, grpcio and protobuf alone.
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from dser_ext.recognition.voice import VoiceProfile
 
 __version__ = "0.1.0"
+SAMPLE_LINE = "three_moods.ogg"
 __all__ = [
     "Curves",
     "DserError",
@@ -80,9 +83,6 @@ def sample_line() -> Path:
     package = Path(__file__).resolve().parent
     inside = package / "samples" / SAMPLE_LINE
     return inside if inside.exists() else package.parent / "samples" / SAMPLE_LINE
-
-
-SAMPLE_LINE = "three_moods.ogg"
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,7 @@ from dser_ext import __version__
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--model", metavar="NAME|DIR", help="a shipped model or a model folder")
-    parser.add_argument("--json", action="store_true", help="machine-readable")
+    parser.add_argument("--json", action="store_true", help="print it as JSON, for other programs")
 
 
 def run(options: argparse.Namespace) -> int:

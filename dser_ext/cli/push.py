@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from dser_ext.cli import options as shared
+from dser_ext.cli.messages import say
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.formats.blendshapes import save_animation
 from dser_ext.formats.track_json import Performance, read_track
@@ -58,10 +58,9 @@ def run(options: argparse.Namespace) -> int:
     keys = _keyframes(options)
     animation = animate(read(options.audio), keys, options.a2f, timeout_seconds=options.timeout)
     save_animation(animation, options.output, ANIMATION_SUFFIXES[suffix], track_path=options.audio)
-    print(
+    say(
         f"{options.output}: {len(animation.times)} frames of {len(animation.names)} blendshapes, "
-        f"{len(keys.times)} emotion keys sent",
-        file=sys.stderr,
+        f"{len(keys.times)} emotion keys sent"
     )
     return 0
 

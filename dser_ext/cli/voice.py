@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from dser_ext.cli import options as shared
@@ -30,5 +29,5 @@ def run(options: argparse.Namespace) -> int:
         say(f"{options.output}: not written, because no line has enough speech for a voice; name other lines")
         return 1
     lines.profile.save(options.output)
-    print(f"{options.output}: {lines.profile.lines} lines, {lines.profile.seconds:.1f} s of speech", file=sys.stderr)
+    say(f"{options.output}: {lines.profile.lines} lines, {lines.profile.seconds:.1f} s of speech")
     return 1 if errors else 0

@@ -79,7 +79,7 @@ class VoiceProfile:
             "spread": [float(f"{value:.6g}") for value in self.spread.tolist()],
         }
         with written_whole(path) as file:
-            json.dump(document, file, ensure_ascii=False)
+            json.dump(document, file)  # ASCII: file names need not be Unicode
             file.write("\n")
 
     @classmethod
