@@ -1,0 +1,158 @@
+"""Lines of any length are heard in windows, joined so that no frame is lost, doubled, moved or cut."""
+
+from __future__ import annotations
+
+import tempfile
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dser_ext.audio import AudioArray
+from dser_ext.errors import AudioError, ModelError
+from dser_ext.recognition import hearing
+from dser_ext.recognition.hearing import HOP, MARGIN, Hearing
+
+WINDOW, OVERLAP = 100, 40  # frames
+BUNDLE = SimpleNamespace(
+    card={"window_seconds": 2.0, "overlap_seconds": 0.8}, feature_size=2, features_sha256="a" * 64, folder="model"
+)
+
+
+class Ruler:
+    """A network whose features are the first sample of each frame, and the frame's place in its window."""
+
+    def __init__(self) -> None:
+        self.windows: list[int] = []
+
+    def run(self, inputs):
+        waveform = inputs["waveform"]
+        assert waveform.shape[0] == 1
+        frames = waveform[:, ::HOP]
+        count = waveform.shape[1] // HOP
+        self.windows.append(count)
+        place = np.arange(count, dtype=np.float32)[None]
+        return {"features": np.stack([frames[:, :count], place], axis=2), "speech": np.ones((1, count), np.float32)}
+
+
+def numbered(samples: int) -> np.ndarray:
+    """Sound whose every sample is the number of its frame, from 1 on; float16 holds it exactly up to 2048."""
+    return (np.arange(samples) // HOP + 1).astype(np.float32)
+
+
+def heard(samples: np.ndarray, network: Ruler | None = None, block_seconds: float = 10.0) -> Hearing:
+    class Blocks(AudioArray):
+        def blocks(self, _: float = 0.0):
+            return super().blocks(block_seconds)
+
+    return Hearing(Blocks(samples, 16_000), network or Ruler(), BUNDLE)
+
+
+near_window_ends = st.builds(
+    lambda windows, more: max(1, (WINDOW + windows * (WINDOW - OVERLAP)) * HOP + more),
+    st.integers(0, 12),
+    st.integers(-2 * HOP, 2 * HOP),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.one_of(near_window_ends, st.integers(1, 900 * HOP)), st.sampled_from([0.02, 0.5, 1.99, 2.0, 2.01, 10.0]))
+def test_frame_k_comes_from_the_samples_at_k_hops_for_any_length_and_any_block_size(samples, block_seconds):
+    result = heard(numbered(samples), block_seconds=block_seconds)
+    count = -(-samples // HOP)
+    assert result.count == len(result.speech) == count
+    np.testing.assert_array_equal(result.frames(0, count)[:, 0], np.arange(1, count + 1))
+
+
+@settings(max_examples=40, deadline=None)
+@given(near_window_ends)
+def test_what_is_constant_stays_constant_over_every_join(samples):
+    frames = heard(np.full(samples, 0.7, np.float32)).frames(0, -(-samples // HOP))[:, 0]
+    np.testing.assert_array_equal(frames, np.float32(np.float16(0.7)))
+
+
+def test_frames_near_a_windows_edge_give_way_to_those_of_its_neighbour():
+    network = Ruler()
+    count = 700
+    place = heard(np.zeros(count * HOP, np.float32), network).frames(0, count)[:, 1]
+    inner = place[WINDOW // 2 : -WINDOW // 2]
+    edge = int(MARGIN * OVERLAP)
+    assert edge <= inner.min() < inner.max() <= WINDOW - 1 - edge
+    assert place[0] == 0
+    assert place[-1] == WINDOW - 1
+    assert network.windows == [WINDOW] * len(network.windows)
+
+
+def test_the_last_window_is_whole_because_it_reaches_back():
+    network = Ruler()
+    heard(np.zeros((WINDOW + 1) * HOP, np.float32), network)
+    assert network.windows == [WINDOW, WINDOW]
+
+
+def test_a_very_short_line_is_heard_with_silence_after_it():
+    network = Ruler()
+    assert heard(np.ones(800, np.float32), network).count == 3
+    assert network.windows == [25]
+
+
+def test_pieces_of_a_line_are_the_same_as_the_whole():
+    result = heard(numbered(500 * HOP))
+    np.testing.assert_array_equal(result.frames(123, 456), result.frames(0, 500)[123:456])
+
+
+def test_a_long_lines_frames_go_to_a_temporary_file(monkeypatch):
+    wanted = heard(numbered(900 * HOP)).frames(0, 900)
+    monkeypatch.setattr(hearing, "KEPT_BYTES", 1000)
+    np.testing.assert_array_equal(heard(numbered(900 * HOP)).frames(0, 900), wanted)
+
+
+def test_where_the_temporary_file_has_no_room_the_line_is_named_and_the_folder(monkeypatch, tmp_path):
+    monkeypatch.setattr(hearing, "KEPT_BYTES", 1000)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(AudioError, match=r"the array given: no room .* free some in .*gone"):
+        heard(numbered(900 * HOP))
+
+
+def test_a_network_of_another_width_than_the_card_says_is_a_damaged_model():
+    class Wide(Ruler):
+        def run(self, inputs):
+            out = super().run(inputs)
+            return {**out, "features": np.repeat(out["features"], 2, axis=2)}
+
+    with pytest.raises(ModelError, match="networks do not fit its card"):
+        heard(numbered(3200), Wide())
+
+
+def test_the_profile_is_the_mean_and_deviation_of_the_frames_with_speech():
+    class Half(Ruler):
+        def run(self, inputs):
+            out = super().run(inputs)
+            return {**out, "speech": (out["features"][:, :, 0] > 200).astype(np.float32)}
+
+    result = heard(numbered(500 * HOP), Half())
+    spoken = result.frames(0, 500)[result.speech]
+    assert 290 <= result.speech.sum() <= 310
+    np.testing.assert_allclose(result.profile.mean, spoken.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(result.profile.spread, spoken.std(axis=0), rtol=1e-5)
+    assert result.profile.seconds == result.speech.sum() / 50
+
+
+def test_less_than_half_a_second_of_speech_makes_no_profile():
+    assert heard(numbered(24 * HOP)).profile is None
+    assert heard(numbered(26 * HOP)).profile is not None
+
+
+def test_real_speech_that_goes_on_and_on_shows_no_seam_where_windows_join(recognizer, speech):
+    result = recognizer.hear(AudioArray(np.tile(speech, 9), 16_000))
+    frames = result.frames(0, result.count)
+    jumps = np.linalg.norm(np.diff(frames, axis=0), axis=1)
+    card = recognizer.bundle.card
+    step = round((card["window_seconds"] - card["overlap_seconds"]) * 50)
+    joins = np.zeros(len(jumps), bool)
+    for start in range(step, result.count - 50, step):
+        joins[start : start + round(card["overlap_seconds"] * 50)] = True
+    assert 0.2 < joins.mean() < 0.8
+    assert jumps[joins].max() < 1.1 * jumps[~joins].max()
+    assert np.median(jumps[joins]) < 1.1 * np.median(jumps[~joins])
