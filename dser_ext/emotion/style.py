@@ -49,7 +49,8 @@ class Style:
             for emotion, value in getattr(self, name).items():
                 if emotion not in A2F_EMOTIONS:
                     raise FormatError(
-                        f'style: "{emotion}" in {name} is no Audio2Face emotion; those are {", ".join(A2F_EMOTIONS)}'
+                        f"style: {reprlib.repr(emotion)} in {name} is no Audio2Face emotion; "
+                        f"those are {', '.join(A2F_EMOTIONS)}"
                     )
                 _check(f"{name}.{emotion}", value, 0.0, high)
 
@@ -80,7 +81,7 @@ class Style:
             raise FormatError("a style must be a JSON object of settings")
         known = {setting.name for setting in fields(cls)}
         if unknown := sorted(set(document) - known):
-            raise FormatError(f'style: "{unknown[0]}" is no setting; those are {", ".join(sorted(known))}')
+            raise FormatError(f"style: {reprlib.repr(unknown[0])} is no setting; those are {', '.join(sorted(known))}")
         for name in ("gains", "limits", "preferred"):
             if not isinstance(document.get(name, {}), dict):
                 raise FormatError(f"style: {name} must be an object of emotion names and numbers")

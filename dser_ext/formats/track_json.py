@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import reprlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -159,7 +160,7 @@ def _origin(document: dict[str, Any], name: str, kind: type[_Origin]) -> _Origin
     values = _field(document, name, dict)
     types: dict[str, Any] = get_type_hints(kind)
     if unknown := sorted(set(values) - set(types)):
-        raise FormatError(f'"{unknown[0]}" does not belong into its "{name}"')
+        raise FormatError(f'{reprlib.repr(unknown[0])} does not belong into its "{name}"')
     return kind(**{key: _field(values, key, expected) for key, expected in types.items()})
 
 
