@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dser_ext.emotion.keyframes import Keyframes
@@ -15,6 +15,7 @@ def keys() -> Keyframes:
     return Keyframes([0.5, 1.5], [np.linspace(0, 0.9, 10), np.linspace(1, 0.1, 10)])
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1))
 def test_values_go_straight_from_key_to_key(share):
     made = keys()

@@ -56,6 +56,7 @@ def assert_on_the_grid(keys: Keyframes, of: Curves) -> None:
 
 
 class TestTheErrorStaysWithinTheTolerance:
+    @settings(deadline=None)
     @given(WILD, RATES, TOLERANCES)
     def test_of_any_curves(self, values, fps, tolerance):
         made = curves(values, fps)

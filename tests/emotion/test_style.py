@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dser_ext.emotion.names import A2F_EMOTIONS, EMOTIONS, TO_A2F
@@ -46,6 +46,7 @@ def plain(**settings) -> Style:
 
 
 class TestTheCurves:
+    @settings(deadline=None)
     @given(STYLES, st.integers(0, 100), st.sampled_from([12, 29.97, 30, 60, 240]))
     def test_lie_between_0_and_1_in_every_style(self, made, seed, fps):
         values = made.apply(wandering(seed, frames=20), fps).values
@@ -104,6 +105,7 @@ class TestContrast:
         assert soft[ANGER] < heard[ANGER]
         assert soft[ANGER] > soft[JOY]
 
+    @settings(deadline=None)
     @given(st.floats(0.3, 3), st.integers(0, 100))
     def test_never_changes_the_order_of_emotions(self, contrast, seed):
         heard = plain().apply(wandering(seed, frames=9), 50).values.astype(float)
@@ -113,6 +115,7 @@ class TestContrast:
 
 
 class TestSmoothing:
+    @settings(deadline=None)
     @given(st.floats(0, 5), st.floats(0.02, 3))
     def test_leaves_what_never_changes(self, smoothing, seconds):
         steady = track(seconds=seconds, anger=0.6, sadness=0.2)
@@ -120,6 +123,7 @@ class TestSmoothing:
             plain(smoothing_seconds=smoothing).apply(steady, 30).values, plain().apply(steady, 30).values, atol=1e-6
         )
 
+    @settings(deadline=None)
     @given(st.floats(0, 5), st.integers(1, 200))
     def test_keeps_shares_that_sum_to_one(self, smoothing, frames):
         made = EmotionTrack(np.arange(frames) / 50, np.random.default_rng(frames).gamma(0.5, 4, (frames, 6)) + 1e-6)
@@ -174,6 +178,7 @@ class TestPresets:
 
 
 class TestStyleFiles:
+    @settings(deadline=None)
     @given(STYLES)
     def test_a_style_survives_json(self, made):
         assert Style.from_json(json.loads(json.dumps(made.to_json()))) == made
@@ -226,6 +231,7 @@ class TestStyleFiles:
         with pytest.raises(FormatError, match=r"a\.json"):
             style(tmp_path / "a.json")
 
+    @settings(deadline=None)
     @given(
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),

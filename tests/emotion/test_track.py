@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats
@@ -25,6 +25,7 @@ def track(concentration) -> EmotionTrack:
     return EmotionTrack(np.arange(len(concentration)) / 50, concentration)
 
 
+@settings(deadline=None)
 @given(CONCENTRATIONS)
 def test_mean_and_spread_are_those_of_the_dirichlet_distribution(concentration):
     made = track(concentration)
@@ -42,6 +43,7 @@ def test_mean_and_spread_are_those_of_many_draws():
     np.testing.assert_allclose(made.std[0], draws.std(axis=0), atol=2e-3)
 
 
+@settings(deadline=None)
 @given(CONCENTRATIONS, st.integers(0, 2**32 - 1))
 def test_the_likelihood_of_a_mixture_is_the_dirichlet_density(concentration, seed):
     mixtures = np.random.default_rng(seed).dirichlet(np.full(6, 3.0), len(concentration))
