@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -55,8 +58,9 @@ def train(config: UtteranceConfig) -> Path:
     network = FeatureNetwork(backbone(config.backbone), config.feature_size).eval().requires_grad_(False)
     some = [clip for voice in voices for clip in voice]
     random.shuffle(some)
-    heard.fit_scale(network, some[:SCALE_CLIPS])
-    right = heard.fit_speech(network, some[:SPEECH_CLIPS], config.seed)
+    with one_thread():
+        heard.fit_scale(network, some[:SCALE_CLIPS])
+        right = heard.fit_speech(network, some[:SPEECH_CLIPS], config.seed)
     log.info("speech or not: %.4f of held-out frames right", right)
     head = Head(config.feature_size, config.smoothing_frames, config.half_known_seconds)
     batches = _live_batches if config.train_backbone else _kept_batches
@@ -82,12 +86,9 @@ def _kept_batches(
 ) -> Iterator[list[Lot]]:
     """Endless batches from what the frozen backbone has heard."""
     acting, reading, strangers = [], [], []
-    for number, voice in enumerate(voices):
-        kept = heard.hear(network, voice, config.smoothing_frames, random)
+    for voice, kept in zip(voices, _hear_all(config, network, voices, random), strict=True):
         group = acting if _acts(voice) else reading if len(voice) >= FEW_LINES else strangers
         group.append(kept)
-        if number % 20 == 19:
-            log.info("heard %d of %d voices", number + 1, len(voices))
     alone = [_lot(kept, np.arange(len(kept.emotion)), strangers=True) for kept in strangers]
     while True:
         order = random.permutation(len(acting))
@@ -100,6 +101,31 @@ def _kept_batches(
                 ]
             batch += [alone[index] for index in random.integers(len(alone), size=24)] if alone else []
             yield batch
+
+
+def _hear_all(
+    config: UtteranceConfig, network: FeatureNetwork, voices: list[list[Clip]], random: np.random.Generator
+) -> Iterator[Heard]:
+    """Every voice as the backbone hears it: one voice a core, since a single line is too little work for several."""
+
+    def hear(number: int, generator: np.random.Generator) -> Heard:
+        if number % 20 == 0:
+            log.info("hearing voice %d of %d", number + 1, len(voices))
+        return heard.hear(network, voices[number], config.smoothing_frames, generator)
+
+    with ThreadPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        yield from pool.map(hear, range(len(voices)), random.spawn(len(voices)))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run each operation of torch on one core: on lines of some seconds more of them only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _sample(kept: Heard, config: UtteranceConfig, random: np.random.Generator, most: int | None = None) -> Lot:
