@@ -48,7 +48,7 @@ class Hearing:
             if frames.shape[1] != self._size + 1:
                 raise ModelError(f"{bundle.folder}: its networks do not fit its card; copy the model folder again")
             self._keep(frames[:, :-1].astype(np.float16).tobytes())
-            probability.append(frames[:, -1])
+            probability.append(frames[:, -1].copy())  # a view would keep all of `frames`
         self.speech = speech_frames(np.concatenate(probability))
         self.count = len(self.speech)
         self.profile = self._profile(bundle)

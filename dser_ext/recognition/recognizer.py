@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dser_ext.audio import Audio, AudioArray, AudioFile
+from dser_ext.emotion.names import EMOTIONS
 from dser_ext.emotion.track import FRAME_RATE, AudioInfo, EmotionTrack
 from dser_ext.errors import AudioError, DserError, DserWarning, VoiceError
 from dser_ext.recognition.backends import OnnxNetwork
@@ -20,7 +21,7 @@ from dser_ext.recognition.hearing import Hearing
 from dser_ext.recognition.speech import held
 from dser_ext.recognition.voice import VoiceLines, VoiceProfile
 
-BLOCK_FRAMES = 15_000  # of the head, five minutes at a time
+BLOCK_FRAMES = 1_500  # of the head, half a minute at a time; memory of larger blocks ends up in splinters
 SHORT_SECONDS = 0.3  # too little to tell an emotion from
 VOICE_HINT = (
     "without a voice, speech is measured against a generic one; other lines of the same speaker make it surer "
@@ -107,13 +108,13 @@ class Recognizer:
             "voice_seconds": np.array([voice.seconds if voice else 0], np.float32),
         }
         context = self.bundle.card["context_frames"]
-        blocks = []
+        concentration = np.empty((hearing.count, len(EMOTIONS)), np.float32)
         for start in range(0, hearing.count, BLOCK_FRAMES):
             stop = min(start + BLOCK_FRAMES, hearing.count)
             first, last = max(0, start - context), min(hearing.count, stop + context)
             out = self._head.run({"features": hearing.frames(first, last)[None], **voice_inputs})
-            blocks.append(out["concentration"][0, start - first : stop - first])
-        return np.concatenate(blocks)
+            concentration[start:stop] = out["concentration"][0, start - first : stop - first]
+        return concentration
 
 
 def recognize(
