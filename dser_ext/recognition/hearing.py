@@ -24,7 +24,7 @@ from dser_ext.recognition.voice import MIN_SECONDS, VoiceProfile
 HOP = SAMPLE_RATE // FRAME_RATE  # samples a frame
 SHORTEST_FRAMES = 25  # the network hears at least this much; shorter lines are followed by silence
 KEPT_BYTES = 32 << 20  # frames of a line beyond this go to a temporary file
-MARGIN = 1 / 6  # of an overlap, at either end, that is left out for its lack of context
+MARGIN = 0.25  # of an overlap, at either end, that is left out for its lack of context
 
 Frames = NDArray[np.float32]
 
