@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dser_ext.audio import read
+from dser_ext.audio import SAMPLE_RATE, read
 from dser_training.corpora import nonspeech
 from dser_training.corpora.clips import Clip
 from dser_training.networks import GATE, HOP, FeatureNetwork, smoothed
@@ -19,7 +19,7 @@ from dser_training.networks import GATE, HOP, FeatureNetwork, smoothed
 log = logging.getLogger(__name__)
 
 PICKS = 8  # frames kept of a clip, each time it is heard
-LONGEST_SECONDS = 12.0
+LONGEST_SECONDS = 12.0  # of a clip, and of clips heard in one breath
 SPLICE_LINES = (2, 5)  # clips of a speaker heard in one breath, from … to below
 CROSSFADE_SECONDS = 0.05
 
@@ -48,7 +48,7 @@ def energetic(samples: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 def sound(clip: Clip) -> NDArray[np.float32]:
     """The clip's samples, a whole number of frames, at most LONGEST_SECONDS."""
-    samples = read(clip.path)[: int(LONGEST_SECONDS * 16_000)]
+    samples = read(clip.path)[: int(LONGEST_SECONDS * SAMPLE_RATE)]
     return samples[: len(samples) // HOP * HOP]
 
 
@@ -77,7 +77,7 @@ def hear(network: FeatureNetwork, clips: Sequence[Clip], smoothing: int, random:
         frames[index, 0] = _picked(smoothed(hidden, smoothing)[0], speech, random)
         mean[index] = hidden[0][torch.from_numpy(speech)].mean(0).numpy()
         seconds[index] = speech.sum() / 50
-    for group in _groups(len(clips), random):
+    for group in _groups([len(samples) for samples in sounds], random):
         joined, starts = _splice([sounds[index] for index in group])
         hidden = network.hidden(torch.from_numpy(joined)[None], _position(network, len(joined) // HOP, random))
         smooth = smoothed(hidden, smoothing)[0]
@@ -99,7 +99,7 @@ def fit_speech(network: FeatureNetwork, clips: Sequence[Clip], seed: int, steps:
     for clip in clips:
         samples = sound(clip)
         speech = energetic(samples)
-        noise = nonspeech.make(len(samples) / 16_000, random)[: len(samples)]
+        noise = nonspeech.make(len(samples) / SAMPLE_RATE, random)[: len(samples)]
         loud = np.sqrt(np.square(samples).mean() / np.square(noise).mean()) * 10 ** (-random.uniform(0, 1.5))
         noisy = samples + (loud * noise if random.random() < 0.5 else 0)
         for wave, wanted in ((noisy.astype(np.float32), speech), (noise, np.zeros_like(speech))):
@@ -130,19 +130,22 @@ def _picked(frames: Tensor, speech: NDArray[np.bool_], random: np.random.Generat
     return frames[pick].half().numpy()
 
 
-def _groups(count: int, random: np.random.Generator) -> list[list[int]]:
-    order = random.permutation(count).tolist()
-    groups = []
-    while order:
-        size = int(random.integers(*SPLICE_LINES))
-        groups.append(order[:size])
-        order = order[size:]
+def _groups(lengths: Sequence[int], random: np.random.Generator) -> list[list[int]]:
+    """Clips in random order, cut into groups of SPLICE_LINES that are not longer than LONGEST_SECONDS together."""
+    groups: list[list[int]] = []
+    size, total = 0, 0
+    for index in random.permutation(len(lengths)).tolist():
+        if not groups or len(groups[-1]) == size or total + lengths[index] > LONGEST_SECONDS * SAMPLE_RATE:
+            groups.append([])
+            size, total = int(random.integers(*SPLICE_LINES)), 0
+        groups[-1].append(index)
+        total += lengths[index]
     return groups
 
 
 def _splice(sounds: list[NDArray[np.float32]]) -> tuple[NDArray[np.float32], list[int]]:
     """Sounds joined by crossfades at one level, and the frame that each starts at."""
-    fade = round(CROSSFADE_SECONDS * 16_000) // HOP * HOP
+    fade = round(CROSSFADE_SECONDS * SAMPLE_RATE) // HOP * HOP
     ramp = np.linspace(0, 1, fade, dtype=np.float32)
     joined = np.zeros(sum(map(len, sounds)) - fade * (len(sounds) - 1), np.float32)
     starts, place = [], 0
