@@ -56,7 +56,9 @@ def _line(folder: Path, speech: np.ndarray, seconds: float) -> Path:
 def _command(folder: Path, line: Path, repeat: int) -> None:
     command = [sys.executable, "-m", "dser_ext.cli.main", "emote", str(line), "-o", str(folder / "line.json")]
     took = [_timed(lambda: subprocess.run(command, check=True, capture_output=True)) for _ in range(repeat + 1)][1:]
-    print(f"\ndser emote, 3 s line, start to finished JSON: median {np.median(took):.2f} s, slowest {max(took):.2f} s\n")
+    print(
+        f"\ndser emote, 3 s line, start to finished JSON: median {np.median(took):.2f} s, slowest {max(took):.2f} s\n"
+    )
 
 
 def _compute(lines: dict[float, Path], repeat: int) -> None:
@@ -76,7 +78,7 @@ def _compute(lines: dict[float, Path], repeat: int) -> None:
         print(f"| {seconds:g} s | {1000 * mine:.1f} | {1000 * other:.1f} | {other / mine:.1f} |", flush=True)
 
 
-def _wav2vec2():  # noqa: ANN202 (a closure over torch, which is imported late)
+def _wav2vec2():
     import torch
     from transformers import Wav2Vec2Config, Wav2Vec2Model
 
@@ -98,7 +100,7 @@ def _memory(folder: Path, line: Path, seconds: float) -> None:
     print(f"\ndser emote, {seconds:g} s line: {took:.0f} s, peak memory {peak:.0f} MiB")
 
 
-def _timed(run) -> float:  # noqa: ANN001
+def _timed(run) -> float:
     start = time.perf_counter()
     run()
     return time.perf_counter() - start

@@ -128,7 +128,7 @@ def test_a_trainable_backbone_is_trained(config: Path, backbone: Path, tmp_path:
         (["stepps=3"], "stepps is no setting"),
         (["steps"], "KEY=VALUE"),
         (["backbone=nowhere/at-all"], "nowhere/at-all"),
-        (["learning_rate=1.0e+38"], "lower learning_rate"),
+        (["learning_rate=1.0e+30"], "lower learning_rate"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(

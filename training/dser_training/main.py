@@ -7,6 +7,8 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from dser_ext.errors import DserError
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a stage; exit code 0 done, 1 failed with one line on stderr, 2 wrong usage."""
@@ -24,27 +26,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stage.add_argument("--bundle", required=True, help="folder of the model bundle")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    from dser_ext.errors import DserError
-    from dser_training.config import load
-
     try:
-        config = load(options.config, options.overrides)
-        if options.stage == "utterance":
-            from dser_training.stages.utterance import train
-
-            print(train(config))
-        elif options.stage == "export":
-            from dser_training.export import export
-
-            print(export(config, options.bundle))
-        else:
-            from dser_training.evaluation import evaluate
-
-            print(evaluate(config, options.bundle))
+        print(_run(options))
     except (DserError, FloatingPointError, OSError) as error:
         print(f"dser-train: {error}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        print(f'dser-train: {error.name} is missing; pip install "dser-audio2face[training]"', file=sys.stderr)
+        return 1
     return 0
+
+
+def _run(options: argparse.Namespace) -> object:
+    """Run the stage asked for; torch and transformers are only imported by now."""
+    from dser_training.config import load
+
+    config = load(options.config, options.overrides)
+    if options.stage == "utterance":
+        from dser_training.stages.utterance import train
+
+        return train(config)
+    if options.stage == "export":
+        from dser_training.export import export
+
+        return export(config, options.bundle)
+    from dser_training.evaluation import evaluate
+
+    return evaluate(config, options.bundle)
 
 
 if __name__ == "__main__":
