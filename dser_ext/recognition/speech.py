@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dser_ext.emotion.track import FRAME_RATE
 
-LIKELY = 0.5  # probability above which a frame counts as speech
+LIKELY = 0.12  # probability above which a frame counts as speech: a word lost is worse than a noise let through
 VOTERS = 15  # frames, 0.3 s: a click is no speech, and a stop consonant no silence
 SHORTEST_SECONDS = 0.2  # speech shorter than this is a noise that sounded like it
 HOLD_SECONDS = 0.5  # on either side of speech, so the emotion around a pause of up to a second holds through it

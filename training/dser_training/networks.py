@@ -20,6 +20,7 @@ LEVEL = 0.05  # root mean square that speech is brought to; loudness must not de
 GATE = 1e-3  # -30 dB: frames this far below the loudest are pauses and do not count for the level
 SMALLEST_POWER = 1e-10  # -100 dB: below it nothing is amplified further
 FLOOR = 1e-6  # of a concentration (paper, head)
+SPEECH_SMOOTHING = 15  # frames, 0.3 s, that tell speech from other sound
 LARGEST = 8.0  # of |log Σα|
 
 
@@ -145,7 +146,7 @@ class FeatureNetwork(nn.Module):
     def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
         """(batch, samples) → features (batch, frames, size), speech (batch, frames) in [0, 1]."""
         hidden = self.hidden(waveform)
-        return self.project(hidden), self.speech(hidden)[..., 0].sigmoid()
+        return self.project(hidden), smoothed(self.speech(hidden), SPEECH_SMOOTHING)[..., 0].sigmoid()
 
 
 class Head(nn.Module):

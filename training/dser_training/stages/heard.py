@@ -14,7 +14,7 @@ from torch import Tensor
 from dser_ext.audio import SAMPLE_RATE, read
 from dser_training.corpora import nonspeech
 from dser_training.corpora.clips import Clip
-from dser_training.networks import GATE, HOP, FeatureNetwork, smoothed
+from dser_training.networks import GATE, HOP, SPEECH_SMOOTHING, FeatureNetwork, smoothed
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +22,7 @@ PICKS = 8  # frames kept of a clip, each time it is heard
 LONGEST_SECONDS = 12.0  # of a clip, and of clips heard in one breath
 SPLICE_LINES = (2, 5)  # clips of a speaker heard in one breath, from … to below
 CROSSFADE_SECONDS = 0.05
+BORDER_FRAMES = 10  # around speech that are neither called speech nor pause
 
 
 @dataclass(frozen=True)
@@ -90,36 +91,42 @@ def hear(network: FeatureNetwork, clips: Sequence[Clip], smoothing: int, random:
 
 @torch.inference_mode()
 def fit_speech(network: FeatureNetwork, clips: Sequence[Clip], seed: int, steps: int = 600) -> float:
-    """Fit the speech output: frames of clips, clean and in noise, against pauses and made noise and music.
+    """Fit the speech output: frames of clips, clean and in noise, against their pauses and made noise and music.
 
-    Returns the share of held-out frames that it gets right.
+    Returns the share of held-out frames that it gets right, speech and others counting the same.
     """
     random = np.random.default_rng(seed)
     frames, labels = [], []
     for clip in clips:
         samples = sound(clip)
         speech = energetic(samples)
+        near = np.convolve(speech, np.ones(2 * BORDER_FRAMES + 1), mode="same") > 0
         noise = nonspeech.make(len(samples) / SAMPLE_RATE, random)[: len(samples)]
         loud = np.sqrt(np.square(samples).mean() / np.square(noise).mean()) * 10 ** (-random.uniform(0, 1.5))
         noisy = samples + (loud * noise if random.random() < 0.5 else 0)
-        for wave, wanted in ((noisy.astype(np.float32), speech), (noise, np.zeros_like(speech))):
-            hidden = network.hidden(torch.from_numpy(wave)[None])[0]
-            pick = random.choice(len(wanted), min(20, len(wanted)), replace=False)
-            frames.append(hidden[pick].half())
+        for wave, wanted, sure in ((noisy, speech, speech | ~near), (noise, np.zeros_like(speech), None)):
+            hidden = network.hidden(torch.from_numpy(wave.astype(np.float32))[None])
+            known = np.arange(len(wanted)) if sure is None else np.flatnonzero(sure)
+            pick = random.choice(known, min(20, len(known)), replace=False)
+            frames.append(smoothed(hidden, SPEECH_SMOOTHING)[0, pick].half())
             labels.append(torch.from_numpy(wanted[pick]))
-    x, y = torch.cat(frames).float(), torch.cat(labels).float()
+    x, y = torch.cat(frames).float(), torch.cat(labels)
     held = len(x) // 5
     with torch.inference_mode(False), torch.enable_grad():
         _fit_logistic(network.speech, x[held:].clone(), y[held:].clone(), steps, seed)
-    return float(((network.speech(x[:held])[:, 0] > 0) == (y[:held] > 0)).float().mean())
+    right = (network.speech(x[:held])[:, 0] > 0) == y[:held]
+    return float((right[y[:held]].float().mean() + right[~y[:held]].float().mean()) / 2)
 
 
 def _fit_logistic(layer: torch.nn.Linear, x: Tensor, y: Tensor, steps: int, seed: int) -> None:
+    """Logistic regression in which both classes weigh the same, however many frames each has."""
     random = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(layer.requires_grad_(True).parameters(), lr=3e-3, weight_decay=0.1)
+    balance = (~y).sum() / y.sum()
     for _ in range(steps):
         pick = torch.randint(len(x), (1024,), generator=random)
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(layer(x[pick])[:, 0], y[pick])
+        logits, wanted = layer(x[pick])[:, 0], y[pick].float()
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, wanted, pos_weight=balance)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
