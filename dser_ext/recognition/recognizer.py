@@ -107,12 +107,14 @@ class Recognizer:
             "voice_mean": (voice.mean if voice else np.zeros(size, np.float32))[None],
             "voice_seconds": np.array([voice.seconds if voice else 0], np.float32),
         }
+        speech = hearing.speech.astype(np.float32)
         context = self.bundle.card["context_frames"]
         concentration = np.empty((hearing.count, len(EMOTIONS)), np.float32)
         for start in range(0, hearing.count, BLOCK_FRAMES):
             stop = min(start + BLOCK_FRAMES, hearing.count)
             first, last = max(0, start - context), min(hearing.count, stop + context)
-            out = self._head.run({"features": hearing.frames(first, last)[None], **voice_inputs})
+            heard = {"features": hearing.frames(first, last)[None], "speech": speech[None, first:last]}
+            out = self._head.run({**heard, **voice_inputs})
             concentration[start:stop] = out["concentration"][0, start - first : stop - first]
         return concentration
 

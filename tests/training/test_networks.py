@@ -18,6 +18,7 @@ from dser_training.networks import (
     concentration,
     levelled,
     smoothed,
+    smoothed_speech,
 )
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
@@ -101,11 +102,22 @@ def test_without_a_voice_its_mean_does_not_matter_and_with_one_only_the_differen
     torch.manual_seed(0)
     head = Head(8, 5, 4.0)
     features, mean = torch.randn(2, 20, 8), torch.randn(2, 8)
-    none = torch.zeros(2)
-    assert torch.equal(head(features, mean, none), head(features, torch.zeros(2, 8), none))
-    known = torch.full((2,), 1e9)
-    shift = torch.randn(8)
-    assert torch.allclose(head(features, mean, known), head(features + shift, mean + shift, known), rtol=1e-3)
+    speech, none = torch.ones(2, 20), torch.zeros(2)
+    assert torch.equal(head(features, speech, mean, none), head(features, speech, torch.zeros(2, 8), none))
+    known, shift = torch.full((2,), 1e9), torch.randn(8)
+    shifted = head(features + shift, speech, mean + shift, known)
+    assert torch.allclose(head(features, speech, mean, known), shifted, rtol=1e-3)
+
+
+def test_what_is_no_speech_does_not_count() -> None:
+    torch.manual_seed(0)
+    head = Head(8, 5, 4.0)
+    features, speech = torch.randn(1, 20, 8), (torch.arange(20) < 12).float()[None]
+    other = torch.where(speech[..., None] > 0, features, torch.randn(1, 20, 8) * 100)
+    voice = torch.zeros(1, 8), torch.zeros(1)
+    assert torch.allclose(head(features, speech, *voice)[:, :12], head(other, speech, *voice)[:, :12])
+    average = smoothed_speech(features, speech, 5)
+    assert torch.allclose(average[0, 11], features[0, 9:12].mean(dim=0), atol=1e-6)
 
 
 def test_concentrations_have_the_mean_and_the_total_asked_for() -> None:

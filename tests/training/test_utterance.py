@@ -98,7 +98,12 @@ def test_the_bundle_says_what_the_checkpoint_says(config: Path, tmp_path: Path) 
     features = OnnxNetwork(folder / "features.onnx").run({"waveform": sound})
     with torch.inference_mode():
         expected, speech = network(torch.from_numpy(sound))
-        voice = {"voice_mean": np.ones((1, 8), np.float32), "voice_seconds": np.array([9.0], np.float32)}
+        spoken = np.random.default_rng(1).integers(0, 2, (1, 125)).astype(np.float32)
+        voice = {
+            "speech": spoken,
+            "voice_mean": np.ones((1, 8), np.float32),
+            "voice_seconds": np.array([9.0], np.float32),
+        }
         alpha = head(expected[:1], *(torch.from_numpy(value) for value in voice.values()))
     assert np.abs(features["features"] - expected.numpy()).max() < 0.02
     assert np.abs(features["speech"] - speech.numpy()).max() < 0.02

@@ -48,8 +48,8 @@ def export(config: UtteranceConfig, folder: str | Path) -> Path:
     _write(
         folder / HEAD,
         head,
-        {"features": torch.zeros(1, 100, size), **voice},
-        {"features": {1: frames}, "voice_mean": {}, "voice_seconds": {}},
+        {"features": torch.zeros(1, 100, size), "speech": torch.ones(1, 100), **voice},
+        {"features": {1: frames}, "speech": {1: frames}, "voice_mean": {}, "voice_seconds": {}},
         ["concentration"],
     )
     total = [NONSPEECH_TOTAL * (1 - NONSPEECH_NEUTRAL) / (len(EMOTIONS) - 1)] * len(EMOTIONS)

@@ -170,9 +170,10 @@ class Head(nn.Module):
         both = self.relative(features - known * voice_mean[:, None]) + (1 - known) * self.absolute(features)
         return both[..., :-1], both[..., -1:]
 
-    def forward(self, features: Tensor, voice_mean: Tensor, voice_seconds: Tensor) -> Tensor:
-        """(batch, frames, size), (batch, size), (batch,) seconds → concentrations (batch, frames, 6)."""
-        return concentration(*self.outputs(smoothed(features, self.smoothing_frames), voice_mean, voice_seconds))
+    def forward(self, features: Tensor, speech: Tensor, voice_mean: Tensor, voice_seconds: Tensor) -> Tensor:
+        """(batch, frames, size), 1 or 0 (batch, frames), (batch, size), (batch,) seconds → (batch, frames, 6)."""
+        spoken = smoothed_speech(features, speech, self.smoothing_frames)
+        return concentration(*self.outputs(spoken, voice_mean, voice_seconds))
 
 
 def concentration(logits: Tensor, log_total: Tensor) -> Tensor:
@@ -191,6 +192,16 @@ def smoothed(frames: Tensor, width: int) -> Tensor:
         frames.transpose(1, 2), width, stride=1, padding=width // 2, count_include_pad=False
     )
     return average.transpose(1, 2)
+
+
+def smoothed_speech(frames: Tensor, speech: Tensor, width: int) -> Tensor:
+    """Moving average over the frames that hold speech, 1 or 0 (batch, frames); zero where the window has none.
+
+    How much silence a recording has must not decide, nor set its lines apart from the speaker's profile, which is
+    made of speech.
+    """
+    heard = speech[..., None].to(frames.dtype)
+    return smoothed(frames * heard, width) / smoothed(heard, width).clamp(min=1e-6)
 
 
 def _receptive_field(kernels: list[int], strides: list[int]) -> int:

@@ -14,7 +14,7 @@ from torch import Tensor
 from dser_ext.audio import SAMPLE_RATE, read
 from dser_training.corpora import nonspeech
 from dser_training.corpora.clips import Clip
-from dser_training.networks import GATE, HOP, SPEECH_SMOOTHING, FeatureNetwork, smoothed
+from dser_training.networks import GATE, HOP, SPEECH_SMOOTHING, FeatureNetwork, smoothed, smoothed_speech
 
 log = logging.getLogger(__name__)
 
@@ -75,16 +75,20 @@ def hear(network: FeatureNetwork, clips: Sequence[Clip], smoothing: int, random:
     seconds = np.empty(len(clips), np.float32)
     for index, samples in enumerate(sounds):
         hidden, speech = network.hidden(torch.from_numpy(samples)[None]), energetic(samples)
-        frames[index, 0] = _picked(smoothed(hidden, smoothing)[0], speech, random)
+        spoken = smoothed_speech(hidden, torch.from_numpy(speech)[None], smoothing)[0]
+        frames[index, 0] = _picked(spoken, speech, random)
         mean[index] = hidden[0][torch.from_numpy(speech)].mean(0).numpy()
         seconds[index] = speech.sum() / 50
     for group in _groups([len(samples) for samples in sounds], random):
         joined, starts = _splice([sounds[index] for index in group])
         hidden = network.hidden(torch.from_numpy(joined)[None], _position(network, len(joined) // HOP, random))
-        smooth = smoothed(hidden, smoothing)[0]
-        for index, start in zip(group, starts, strict=True):
-            speech = energetic(sounds[index])
-            frames[index, 1] = _picked(smooth[start : start + len(speech)], speech, random)
+        masks = [energetic(sounds[index]) for index in group]
+        joint = np.zeros(hidden.shape[1], bool)
+        for start, speech in zip(starts, masks, strict=True):
+            joint[start : start + len(speech)] |= speech
+        spoken = smoothed_speech(hidden, torch.from_numpy(joint)[None], smoothing)[0]
+        for index, start, speech in zip(group, starts, masks, strict=True):
+            frames[index, 1] = _picked(spoken[start : start + len(speech)], speech, random)
     emotion = np.array([clip.emotion for clip in clips])
     return Heard(frames.reshape(len(clips), 2 * PICKS, -1), mean, seconds, emotion)
 

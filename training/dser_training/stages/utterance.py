@@ -26,7 +26,7 @@ from dser_training.config import UtteranceConfig
 from dser_training.corpora.clips import Clip, CorpusError, read
 from dser_training.corpora.references import training_references
 from dser_training.losses import dirichlet_nll, soft_labels
-from dser_training.networks import FeatureNetwork, Head, backbone, concentration, smoothed
+from dser_training.networks import FeatureNetwork, Head, backbone, concentration, smoothed_speech
 from dser_training.stages import heard
 from dser_training.stages.heard import Heard
 
@@ -160,20 +160,22 @@ def _live_batches(
 
 
 def _live_lot(config: UtteranceConfig, network: FeatureNetwork, voice: list[Clip], random: np.random.Generator) -> Lot:
-    pick = random.permutation(len(voice))[: config.clips_per_voice]
+    chosen = random.permutation(len(voice))[: config.clips_per_voice]
     length = round(LIVE_SECONDS * 50) * heard.HOP
-    waves = np.zeros((len(pick), length), np.float32)
-    for row, index in enumerate(pick):
+    waves = np.zeros((len(chosen), length), np.float32)
+    for row, index in enumerate(chosen):
         samples = heard.sound(voice[index])
         offset = int(random.integers(0, max(1, len(samples) - length)))
         part = samples[offset : offset + length]
         waves[row, : len(part)] = part
     hidden = network.hidden(torch.from_numpy(waves))
-    frames = smoothed(hidden, config.smoothing_frames)
-    moments = torch.from_numpy(random.integers(0, frames.shape[1], heard.PICKS))
-    emotion = torch.tensor([voice[index].emotion for index in pick])
-    seconds = torch.full((len(pick),), LIVE_SECONDS)
-    return Lot(frames[:, moments], hidden.mean(dim=1), seconds, emotion)
+    speech = torch.from_numpy(np.stack([heard.energetic(wave) for wave in waves]))
+    frames = smoothed_speech(hidden, speech, config.smoothing_frames)
+    picks = [random.choice(np.flatnonzero(row), heard.PICKS) for row in speech.numpy()]
+    frames = torch.stack([row[pick] for row, pick in zip(frames, picks, strict=True)])
+    mean = (hidden * speech[..., None]).sum(dim=1) / speech.sum(dim=1, keepdim=True)
+    emotion = torch.tensor([voice[index].emotion for index in chosen])
+    return Lot(frames, mean, speech.sum(dim=1) / 50, emotion)
 
 
 def _fit(
