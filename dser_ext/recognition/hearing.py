@@ -13,15 +13,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from dser_ext.audio import SAMPLE_RATE, Audio
+from dser_ext.audio import Audio
 from dser_ext.emotion.track import FRAME_RATE
 from dser_ext.errors import AudioError, ModelError
 from dser_ext.recognition.backends import Network
 from dser_ext.recognition.bundle import ModelBundle
-from dser_ext.recognition.speech import speech_frames
+from dser_ext.recognition.speech import HOP, loud_frames, speech_frames
 from dser_ext.recognition.voice import MIN_SECONDS, VoiceProfile
 
-HOP = SAMPLE_RATE // FRAME_RATE  # samples a frame
 SHORTEST_FRAMES = 25  # the network hears at least this much; shorter lines are followed by silence
 KEPT_BYTES = 32 << 20  # frames of a line beyond this go to a temporary file
 MARGIN = 0.25  # of an overlap, at either end, that is left out for its lack of context
@@ -131,8 +130,9 @@ def _windows(audio: Audio, size: int, overlap: int) -> Iterator[tuple[Frames, in
 
 
 def _hear(network: Network, samples: Frames) -> Frames:
-    """Frames (n, D + 1) of one window: features and the probability of speech."""
+    """Frames (n, D + 1) of one window: features and the probability of speech, which is none in a pause."""
     count = len(samples) // HOP
     padded = np.pad(samples, (0, max(0, SHORTEST_FRAMES * HOP - len(samples))))
     heard = network.run({"waveform": padded[None]})
-    return np.concatenate([heard["features"][0], heard["speech"][0][:, None]], axis=1)[:count]
+    speech = heard["speech"][0] * loud_frames(padded)
+    return np.concatenate([heard["features"][0], speech[:, None]], axis=1)[:count]

@@ -153,22 +153,26 @@ class Head(nn.Module):
     """Features relative to a voice → concentrations.
 
     What is known of a voice grows with the seconds heard, known = s / (s + s0). The voice's mean, by as much as is
-    known, is taken off the features; what is absolute in them counts by as much as is not known. Of the outputs six
-    are the logits of the expected mixture and one is the logarithm of how sure to be of it, Σα.
+    known, is taken off the features; what is absolute in them counts by as much as is not known. One pair of
+    layers gives the logits of the expected mixture, another the logarithm of how sure to be of it, Σα.
     """
 
     def __init__(self, size: int, smoothing_frames: int, half_known_seconds: float) -> None:
         super().__init__()
         self.smoothing_frames = smoothing_frames
         self.half_known_seconds = half_known_seconds
-        self.relative = nn.Linear(size, len(EMOTIONS) + 1)
-        self.absolute = nn.Linear(size, len(EMOTIONS) + 1, bias=False)
+        self.relative, self.relative_total = nn.Linear(size, len(EMOTIONS)), nn.Linear(size, 1)
+        self.absolute = nn.Linear(size, len(EMOTIONS), bias=False)
+        self.absolute_total = nn.Linear(size, 1, bias=False)
 
     def outputs(self, features: Tensor, voice_mean: Tensor, voice_seconds: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (batch, frames, 6) and log Σα (batch, frames, 1) of features that are smoothed already."""
         known = (voice_seconds / (voice_seconds + self.half_known_seconds))[:, None, None]
-        both = self.relative(features - known * voice_mean[:, None]) + (1 - known) * self.absolute(features)
-        return both[..., :-1], both[..., -1:]
+        relative = features - known * voice_mean[:, None]
+        logits = self.relative(relative) + (1 - known) * self.absolute(features)
+        # How sure to be is read off the features that tell the mixture; it has no say in what they are.
+        log_total = self.relative_total(relative.detach()) + (1 - known) * self.absolute_total(features.detach())
+        return logits, log_total
 
     def forward(self, features: Tensor, speech: Tensor, voice_mean: Tensor, voice_seconds: Tensor) -> Tensor:
         """(batch, frames, size), 1 or 0 (batch, frames), (batch, size), (batch,) seconds → (batch, frames, 6)."""

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dser_ext.audio import SAMPLE_RATE, read
+from dser_ext.recognition.speech import HOP, loud_frames
 from dser_training.corpora import nonspeech
 from dser_training.corpora.clips import Clip
-from dser_training.networks import GATE, HOP, SPEECH_SMOOTHING, FeatureNetwork, smoothed, smoothed_speech
+from dser_training.networks import SPEECH_SMOOTHING, FeatureNetwork, smoothed, smoothed_speech
 
 log = logging.getLogger(__name__)
 
@@ -39,14 +40,6 @@ class Heard:
     emotion: NDArray[np.int64]
 
 
-def energetic(samples: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """(F,) frames within 30 dB of the loudest after smoothing over 0.2 s: in a clean corpus, those with speech."""
-    count = len(samples) // HOP
-    power = np.square(samples[: count * HOP].reshape(count, HOP)).mean(axis=1)
-    power = np.convolve(power, np.ones(10) / 10, mode="same")
-    return np.asarray(power > GATE * power.max())
-
-
 def sound(clip: Clip) -> NDArray[np.float32]:
     """The clip's samples, a whole number of frames, at most LONGEST_SECONDS."""
     samples = read(clip.path)[: int(LONGEST_SECONDS * SAMPLE_RATE)]
@@ -59,7 +52,7 @@ def fit_scale(network: FeatureNetwork, clips: Sequence[Clip]) -> None:
     count, total, squares = 0, torch.zeros(network.stacked), torch.zeros(network.stacked)
     for clip in clips:
         samples = sound(clip)
-        hidden = network.hidden(torch.from_numpy(samples)[None])[0][torch.from_numpy(energetic(samples))].double()
+        hidden = network.hidden(torch.from_numpy(samples)[None])[0][torch.from_numpy(loud_frames(samples))].double()
         count, total, squares = count + len(hidden), total + hidden.sum(0), squares + hidden.square().sum(0)
     mean = total / count
     network.mean.copy_(mean.float())
@@ -74,7 +67,7 @@ def hear(network: FeatureNetwork, clips: Sequence[Clip], smoothing: int, random:
     mean = np.empty((len(clips), network.stacked), np.float32)
     seconds = np.empty(len(clips), np.float32)
     for index, samples in enumerate(sounds):
-        hidden, speech = network.hidden(torch.from_numpy(samples)[None]), energetic(samples)
+        hidden, speech = network.hidden(torch.from_numpy(samples)[None]), loud_frames(samples)
         spoken = smoothed_speech(hidden, torch.from_numpy(speech)[None], smoothing)[0]
         frames[index, 0] = _picked(spoken, speech, random)
         mean[index] = hidden[0][torch.from_numpy(speech)].mean(0).numpy()
@@ -82,7 +75,7 @@ def hear(network: FeatureNetwork, clips: Sequence[Clip], smoothing: int, random:
     for group in _groups([len(samples) for samples in sounds], random):
         joined, starts = _splice([sounds[index] for index in group])
         hidden = network.hidden(torch.from_numpy(joined)[None], _position(network, len(joined) // HOP, random))
-        masks = [energetic(sounds[index]) for index in group]
+        masks = [loud_frames(sounds[index]) for index in group]
         joint = np.zeros(hidden.shape[1], bool)
         for start, speech in zip(starts, masks, strict=True):
             joint[start : start + len(speech)] |= speech
@@ -103,7 +96,7 @@ def fit_speech(network: FeatureNetwork, clips: Sequence[Clip], seed: int, steps:
     frames, labels = [], []
     for clip in clips:
         samples = sound(clip)
-        speech = energetic(samples)
+        speech = loud_frames(samples)
         near = np.convolve(speech, np.ones(2 * BORDER_FRAMES + 1), mode="same") > 0
         noise = nonspeech.make(len(samples) / SAMPLE_RATE, random)[: len(samples)]
         loud = np.sqrt(np.square(samples).mean() / np.square(noise).mean()) * 10 ** (-random.uniform(0, 1.5))
@@ -161,7 +154,7 @@ def _splice(sounds: list[NDArray[np.float32]]) -> tuple[NDArray[np.float32], lis
     joined = np.zeros(sum(map(len, sounds)) - fade * (len(sounds) - 1), np.float32)
     starts, place = [], 0
     for index, samples in enumerate(sounds):
-        part = samples * (0.05 / (np.sqrt(np.square(samples[np.repeat(energetic(samples), HOP)]).mean()) + 1e-9))
+        part = samples * (0.05 / (np.sqrt(np.square(samples[np.repeat(loud_frames(samples), HOP)]).mean()) + 1e-9))
         if index:
             part[:fade] *= ramp
         if index < len(sounds) - 1:

@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from dser_ext.emotion.names import EMOTIONS
+from dser_ext.recognition.speech import HOP, loud_frames
 from dser_training.config import UtteranceConfig
 from dser_training.corpora.clips import Clip, CorpusError, read
 from dser_training.corpora.references import training_references
@@ -161,7 +162,7 @@ def _live_batches(
 
 def _live_lot(config: UtteranceConfig, network: FeatureNetwork, voice: list[Clip], random: np.random.Generator) -> Lot:
     chosen = random.permutation(len(voice))[: config.clips_per_voice]
-    length = round(LIVE_SECONDS * 50) * heard.HOP
+    length = round(LIVE_SECONDS * 50) * HOP
     waves = np.zeros((len(chosen), length), np.float32)
     for row, index in enumerate(chosen):
         samples = heard.sound(voice[index])
@@ -169,7 +170,7 @@ def _live_lot(config: UtteranceConfig, network: FeatureNetwork, voice: list[Clip
         part = samples[offset : offset + length]
         waves[row, : len(part)] = part
     hidden = network.hidden(torch.from_numpy(waves))
-    speech = torch.from_numpy(np.stack([heard.energetic(wave) for wave in waves]))
+    speech = torch.from_numpy(np.stack([loud_frames(wave) for wave in waves]))
     frames = smoothed_speech(hidden, speech, config.smoothing_frames)
     picks = [random.choice(np.flatnonzero(row), heard.PICKS) for row in speech.numpy()]
     frames = torch.stack([row[pick] for row, pick in zip(frames, picks, strict=True)])
