@@ -10,7 +10,6 @@ the training extra for the comparison.
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,12 @@ import dser_ext
 
 RATE = 16_000
 COMPARED_SECONDS = 10.0
+PEAK = r"""
+import re, sys
+from pathlib import Path
+from dser_ext.cli.main import main
+sys.exit(main(sys.argv[1:]) or print(re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())[1]))
+"""
 
 
 def main() -> None:
@@ -94,10 +99,11 @@ def _wav2vec2():
 
 
 def _memory(folder: Path, line: Path, seconds: float) -> None:
-    command = [sys.executable, "-m", "dser_ext.cli.main", "emote", str(line), "-o", str(folder / "long.json")]
-    took = _timed(lambda: subprocess.run(command, check=True, capture_output=True))
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"\ndser emote, {seconds:g} s line: {took:.0f} s, peak memory {peak:.0f} MiB")
+    """The peak as Linux tells it; getrusage's counts what the parent had when it started the child."""
+    command = [sys.executable, "-c", PEAK, "emote", str(line), "-o", str(folder / "long.json")]
+    start = time.perf_counter()
+    peak = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 1024
+    print(f"\ndser emote, {seconds:g} s line: {time.perf_counter() - start:.0f} s, peak memory {peak:.0f} MiB")
 
 
 def _timed(run) -> float:

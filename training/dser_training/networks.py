@@ -55,12 +55,13 @@ class LogMel(nn.Module):
 
 
 class WhisperBackbone(nn.Module):
-    """A Whisper encoder on the true length of the sound, without the 30 s padding."""
+    """A Whisper encoder on the true length of the sound, without the 30 s padding; `most` of its layers if given."""
 
-    def __init__(self, name_or_folder: str) -> None:
+    def __init__(self, name_or_folder: str, most: int | None = None) -> None:
         super().__init__()
         with _quiet():
             self.encoder = WhisperModel.from_pretrained(name_or_folder).float().encoder
+        self.encoder.layers = self.encoder.layers[:most]
         mel_filters = WhisperFeatureExtractor.from_pretrained(name_or_folder).mel_filters
         self.log_mel = LogMel(torch.as_tensor(mel_filters))
         self.layers, self.width = len(self.encoder.layers) + 1, self.encoder.config.d_model
