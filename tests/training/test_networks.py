@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -105,8 +106,17 @@ def test_without_a_voice_its_mean_does_not_matter_and_with_one_only_the_differen
     speech, none = torch.ones(2, 20), torch.zeros(2)
     assert torch.equal(head(features, speech, mean, none), head(features, speech, torch.zeros(2, 8), none))
     known, shift = torch.full((2,), 1e9), torch.randn(8)
-    shifted = head(features + shift, speech, mean + shift, known)
-    assert torch.allclose(head(features, speech, mean, known), shifted, rtol=1e-3)
+    there, here = head(features + shift, speech, mean + shift, known), head(features, speech, mean, known)
+    shares = [alpha / alpha.sum(-1, keepdim=True) for alpha in (there, here)]
+    assert torch.allclose(*shares, rtol=1e-3)
+
+
+def test_the_more_is_known_of_a_voice_the_surer_is_every_frame() -> None:
+    torch.manual_seed(0)
+    head = Head(8, 5, 4.0)
+    features, mean = 3 * torch.randn(2, 20, 8), torch.randn(2, 8)
+    totals = [head(features, torch.ones(2, 20), mean, torch.full((2,), s)).sum(-1) for s in (0.0, 2.0, 20.0, 1e9)]
+    assert all((more > less).all() for less, more in pairwise(totals))
 
 
 def test_what_is_no_speech_does_not_count() -> None:

@@ -23,6 +23,7 @@ class UtteranceConfig:
     corpora: dict[str, str] = field(default_factory=dict)  # name → folder
     validate: str = ""  # folder with RAVDESS, to measure on and never to train on; empty for none
     run: str = "runs/utterance"  # folder for the checkpoint
+    start: str = ""  # folder of a checkpoint whose networks training starts from; empty for the backbone alone
     seed: int = 2508
     feature_size: int = 128  # D
     smoothing_frames: int = 75  # moving average in the head, 1.5 s; 5 in the paper

@@ -45,8 +45,9 @@ class LogMel(nn.Module):
         self.register_buffer("waves", waves.float()[:, None], persistent=False)
         self.register_buffer("mel", mel_filters.float().T[:, :, None].contiguous(), persistent=False)
 
+    @torch.autocast("cpu", enabled=False)
     def forward(self, waveform: Tensor) -> Tensor:
-        """(batch, samples) → (batch, mels, samples // 160)."""
+        """(batch, samples) → (batch, mels, samples // 160), always in full precision."""
         padded = nn.functional.pad(waveform[:, None], (self.window // 2,) * 2, mode="reflect")
         real, imaginary = nn.functional.conv1d(padded, self.waves, stride=self.step)[..., :-1].chunk(2, dim=1)
         power = nn.functional.conv1d(real.square() + imaginary.square(), self.mel)
@@ -55,13 +56,12 @@ class LogMel(nn.Module):
 
 
 class WhisperBackbone(nn.Module):
-    """A Whisper encoder on the true length of the sound, without the 30 s padding; `most` of its layers if given."""
+    """A Whisper encoder on the true length of the sound, without the 30 s padding."""
 
-    def __init__(self, name_or_folder: str, most: int | None = None) -> None:
+    def __init__(self, name_or_folder: str) -> None:
         super().__init__()
         with _quiet():
             self.encoder = WhisperModel.from_pretrained(name_or_folder).float().encoder
-        self.encoder.layers = self.encoder.layers[:most]
         mel_filters = WhisperFeatureExtractor.from_pretrained(name_or_folder).mel_filters
         self.log_mel = LogMel(torch.as_tensor(mel_filters))
         self.layers, self.width = len(self.encoder.layers) + 1, self.encoder.config.d_model
@@ -154,17 +154,18 @@ class Head(nn.Module):
     """Features relative to a voice → concentrations.
 
     What is known of a voice grows with the seconds heard, known = s / (s + s0). The voice's mean, by as much as is
-    known, is taken off the features; what is absolute in them counts by as much as is not known. One pair of
-    layers gives the logits of the expected mixture, another the logarithm of how sure to be of it, Σα.
+    known, is taken off the features; what is absolute in them counts by as much as is not known. Two
+    layers give the logits of the expected mixture. Two others give the logarithm of how sure to be of it, Σα: the
+    less is known of the voice, the smaller, for every frame.
     """
 
     def __init__(self, size: int, smoothing_frames: int, half_known_seconds: float) -> None:
         super().__init__()
         self.smoothing_frames = smoothing_frames
         self.half_known_seconds = half_known_seconds
-        self.relative, self.relative_total = nn.Linear(size, len(EMOTIONS)), nn.Linear(size, 1)
+        self.relative = nn.Linear(size, len(EMOTIONS))
         self.absolute = nn.Linear(size, len(EMOTIONS), bias=False)
-        self.absolute_total = nn.Linear(size, 1, bias=False)
+        self.total, self.lost = nn.Linear(size, 1), nn.Linear(size, 1)
 
     def outputs(self, features: Tensor, voice_mean: Tensor, voice_seconds: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (batch, frames, 6) and log Σα (batch, frames, 1) of features that are smoothed already."""
@@ -172,8 +173,8 @@ class Head(nn.Module):
         relative = features - known * voice_mean[:, None]
         logits = self.relative(relative) + (1 - known) * self.absolute(features)
         # How sure to be is read off the features that tell the mixture; it has no say in what they are.
-        log_total = self.relative_total(relative.detach()) + (1 - known) * self.absolute_total(features.detach())
-        return logits, log_total
+        total, lost = self.total(features.detach()), self.lost(features.detach())
+        return logits, total - (1 - known) * nn.functional.softplus(lost)
 
     def forward(self, features: Tensor, speech: Tensor, voice_mean: Tensor, voice_seconds: Tensor) -> Tensor:
         """(batch, frames, size), 1 or 0 (batch, frames), (batch, size), (batch,) seconds → (batch, frames, 6)."""

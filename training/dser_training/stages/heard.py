@@ -19,10 +19,11 @@ from dser_training.networks import SPEECH_SMOOTHING, FeatureNetwork, smoothed, s
 
 log = logging.getLogger(__name__)
 
-PICKS = 8  # frames kept of a clip, each time it is heard
+PICKS, SPLICED_PICKS = 8, 2  # frames kept of a clip heard alone, and among others: as many as that, RAVDESS suffers
 LONGEST_SECONDS = 12.0  # of a clip, and of clips heard in one breath
 SPLICE_LINES = (2, 5)  # clips of a speaker heard in one breath, from … to below
 CROSSFADE_SECONDS = 0.05
+FEW_LINES = 8  # a speaker with fewer lines is heard without a voice, together with other such speakers
 BORDER_FRAMES = 10  # around speech that are neither called speech nor pause
 
 
@@ -30,7 +31,7 @@ BORDER_FRAMES = 10  # around speech that are neither called speech nor pause
 class Heard:
     """Clips of one speaker as the backbone hears them.
 
-    frames: (C, 2 × PICKS, W) float16, smoothed frames of speech, from the clip alone and from it among others.
+    frames: (C, PICKS + SPLICED_PICKS, W) float16, smoothed frames of speech of the clip alone and among others.
     mean: (C, W) float32 over the clip's speech. seconds: (C,) of speech. emotion: (C,).
     """
 
@@ -38,6 +39,22 @@ class Heard:
     mean: NDArray[np.float32]
     seconds: NDArray[np.float32]
     emotion: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Lot:
+    """Clips of a batch that may serve as each other's voice: one speaker's, or strangers' who may not."""
+
+    frames: Tensor  # (C, M, D) features, averaged over the speech around
+    mean: Tensor  # (C, D)
+    seconds: Tensor  # (C,)
+    emotion: Tensor  # (C,)
+    strangers: bool = False
+
+
+def acts(voice: Sequence[Clip]) -> bool:
+    """Whether a voice's clips are of several emotions."""
+    return len({clip.emotion for clip in voice}) > 1
 
 
 def sound(clip: Clip) -> NDArray[np.float32]:
@@ -63,27 +80,27 @@ def fit_scale(network: FeatureNetwork, clips: Sequence[Clip]) -> None:
 def hear(network: FeatureNetwork, clips: Sequence[Clip], smoothing: int, random: np.random.Generator) -> Heard:
     """Hear every clip of one speaker, once alone and once among other clips of the speaker, at a random position."""
     sounds = [sound(clip) for clip in clips]
-    frames = np.empty((len(clips), 2, PICKS, network.stacked), np.float16)
+    frames = np.empty((len(clips), PICKS + SPLICED_PICKS, network.stacked), np.float16)
     mean = np.empty((len(clips), network.stacked), np.float32)
     seconds = np.empty(len(clips), np.float32)
     for index, samples in enumerate(sounds):
         hidden, speech = network.hidden(torch.from_numpy(samples)[None]), loud_frames(samples)
         spoken = smoothed_speech(hidden, torch.from_numpy(speech)[None], smoothing)[0]
-        frames[index, 0] = _picked(spoken, speech, random)
+        frames[index, :PICKS] = _picked(spoken, speech, PICKS, random)
         mean[index] = hidden[0][torch.from_numpy(speech)].mean(0).numpy()
         seconds[index] = speech.sum() / 50
     for group in _groups([len(samples) for samples in sounds], random):
-        joined, starts = _splice([sounds[index] for index in group])
-        hidden = network.hidden(torch.from_numpy(joined)[None], _position(network, len(joined) // HOP, random))
+        joined, starts = splice([sounds[index] for index in group])
+        hidden = network.hidden(torch.from_numpy(joined)[None], position(network, len(joined) // HOP, random))
         masks = [loud_frames(sounds[index]) for index in group]
         joint = np.zeros(hidden.shape[1], bool)
         for start, speech in zip(starts, masks, strict=True):
             joint[start : start + len(speech)] |= speech
         spoken = smoothed_speech(hidden, torch.from_numpy(joint)[None], smoothing)[0]
         for index, start, speech in zip(group, starts, masks, strict=True):
-            frames[index, 1] = _picked(spoken[start : start + len(speech)], speech, random)
+            frames[index, PICKS:] = _picked(spoken[start : start + len(speech)], speech, SPLICED_PICKS, random)
     emotion = np.array([clip.emotion for clip in clips])
-    return Heard(frames.reshape(len(clips), 2 * PICKS, -1), mean, seconds, emotion)
+    return Heard(frames, mean, seconds, emotion)
 
 
 @torch.inference_mode()
@@ -129,8 +146,8 @@ def _fit_logistic(layer: torch.nn.Linear, x: Tensor, y: Tensor, steps: int, seed
         optimiser.step()
 
 
-def _picked(frames: Tensor, speech: NDArray[np.bool_], random: np.random.Generator) -> NDArray[np.float16]:
-    pick = np.sort(random.choice(np.flatnonzero(speech), PICKS, replace=speech.sum() < PICKS))
+def _picked(frames: Tensor, speech: NDArray[np.bool_], count: int, random: np.random.Generator) -> NDArray[np.float16]:
+    pick = np.sort(random.choice(np.flatnonzero(speech), count, replace=speech.sum() < count))
     return frames[pick].half().numpy()
 
 
@@ -147,7 +164,7 @@ def _groups(lengths: Sequence[int], random: np.random.Generator) -> list[list[in
     return groups
 
 
-def _splice(sounds: list[NDArray[np.float32]]) -> tuple[NDArray[np.float32], list[int]]:
+def splice(sounds: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float32], list[int]]:
     """Sounds joined by crossfades at one level, and the frame that each starts at."""
     fade = round(CROSSFADE_SECONDS * SAMPLE_RATE) // HOP * HOP
     ramp = np.linspace(0, 1, fade, dtype=np.float32)
@@ -165,6 +182,7 @@ def _splice(sounds: list[NDArray[np.float32]]) -> tuple[NDArray[np.float32], lis
     return joined, starts
 
 
-def _position(network: FeatureNetwork, frames: int, random: np.random.Generator) -> int:
+def position(network: FeatureNetwork, frames: int, random: np.random.Generator) -> int:
+    """Where in the backbone's table of positions so many frames start, if it has one."""
     longest = network.backbone.longest_frames
     return int(random.integers(0, longest - frames)) if longest and longest > frames else 0

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -22,32 +22,19 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from dser_ext.emotion.names import EMOTIONS
-from dser_ext.recognition.speech import HOP, loud_frames
 from dser_training.config import UtteranceConfig
 from dser_training.corpora.clips import Clip, CorpusError, read
 from dser_training.corpora.references import training_references
 from dser_training.losses import dirichlet_nll, soft_labels
-from dser_training.networks import FeatureNetwork, Head, backbone, concentration, smoothed_speech
-from dser_training.stages import heard
-from dser_training.stages.heard import Heard
+from dser_training.networks import FeatureNetwork, Head, backbone, concentration
+from dser_training.stages import heard, live
+from dser_training.stages.heard import Heard, Lot
 
 log = logging.getLogger(__name__)
 
 SCALE_CLIPS, SPEECH_CLIPS = 500, 1000  # enough to fit the scale and the speech output on
-FEW_LINES = 8  # a speaker with fewer lines is heard without a voice, together with other such speakers
-READ_EVERY = 3  # of so many voices in a batch one reads neutrally
-LIVE_SECONDS = 2.5  # of each clip, when the backbone is trained
-
-
-@dataclass(frozen=True)
-class Lot:
-    """Clips that may serve as each other's voice: one speaker's, or strangers' who may not."""
-
-    frames: Tensor  # (C, M, W) smoothed frames, all layers side by side
-    mean: Tensor  # (C, W)
-    seconds: Tensor  # (C,)
-    emotion: Tensor  # (C,)
-    strangers: bool = False
+READ_EVERY, READ_CLIPS = 3, 24  # to so many voices in a batch comes one that reads neutrally, so many lines
+STRANGERS = 24  # readers in a batch that are heard without a voice
 
 
 def train(config: UtteranceConfig) -> Path:
@@ -56,17 +43,24 @@ def train(config: UtteranceConfig) -> Path:
     random = np.random.default_rng(config.seed)
     clips = [clip for corpus, folder in config.corpora.items() for clip in read(corpus, folder)]
     voices = _by_voice([clip for clip in clips if clip.split == "train" and clip.emotion is not None])
-    network = FeatureNetwork(backbone(config.backbone), config.feature_size).eval().requires_grad_(False)
+    network, head = _networks(config) if not config.start else load(config.start)[1:]
+    network.eval().requires_grad_(False)
     some = [clip for voice in voices for clip in voice]
     random.shuffle(some)
     with one_thread():
-        heard.fit_scale(network, some[:SCALE_CLIPS])
-        right = heard.fit_speech(network, some[:SPEECH_CLIPS], config.seed)
-    log.info("speech or not: %.4f of held-out frames right", right)
-    head = Head(config.feature_size, config.smoothing_frames, config.half_known_seconds)
-    batches = _live_batches if config.train_backbone else _kept_batches
+        if not config.start:
+            heard.fit_scale(network, some[:SCALE_CLIPS])
+    batches = live.batches if config.train_backbone else _kept_batches
     _fit(config, network, head, batches(config, network, voices, random), random)
+    with one_thread():
+        right = heard.fit_speech(network.requires_grad_(False), some[:SPEECH_CLIPS], config.seed)
+    log.info("speech or not: %.4f of held-out frames right", right)
     return save(config, network, head)
+
+
+def _networks(config: UtteranceConfig) -> tuple[FeatureNetwork, Head]:
+    network = FeatureNetwork(backbone(config.backbone), config.feature_size)
+    return network, Head(config.feature_size, config.smoothing_frames, config.half_known_seconds)
 
 
 def _by_voice(clips: list[Clip]) -> list[list[Clip]]:
@@ -78,29 +72,38 @@ def _by_voice(clips: list[Clip]) -> list[list[Clip]]:
     return list(voices.values())
 
 
-def _acts(voice: list[Clip]) -> bool:
-    return len({clip.emotion for clip in voice}) > 1
-
-
 def _kept_batches(
     config: UtteranceConfig, network: FeatureNetwork, voices: list[list[Clip]], random: np.random.Generator
 ) -> Iterator[list[Lot]]:
     """Endless batches from what the frozen backbone has heard."""
     acting, reading, strangers = [], [], []
     for voice, kept in zip(voices, _hear_all(config, network, voices, random), strict=True):
-        group = acting if _acts(voice) else reading if len(voice) >= FEW_LINES else strangers
+        group = acting if heard.acts(voice) else reading if len(voice) >= heard.FEW_LINES else strangers
         group.append(kept)
-    alone = [_lot(kept, np.arange(len(kept.emotion)), strangers=True) for kept in strangers]
+    dropout = nn.Dropout(config.dropout)
+
+    def lot(kept: Heard, pick: np.ndarray, strangers: bool = False) -> Lot:
+        frames, mean = torch.from_numpy(kept.frames[pick]).float(), torch.from_numpy(kept.mean[pick])
+        seconds, emotion = torch.from_numpy(kept.seconds[pick]), torch.from_numpy(kept.emotion[pick])
+        return Lot(network.project(dropout(frames)), network.project(mean), seconds, emotion, strangers)
+
+    def some(kept: Heard, most: int) -> Lot:
+        return lot(kept, random.permutation(len(kept.emotion))[:most])
+
+    network.project.requires_grad_(True)
     while True:
         order = random.permutation(len(acting))
         for start in range(0, len(order) - config.voices_per_batch + 1, config.voices_per_batch):
-            batch = [_sample(acting[index], config, random) for index in order[start : start + config.voices_per_batch]]
+            chosen = order[start : start + config.voices_per_batch]
+            batch = [some(acting[index], config.clips_per_voice) for index in chosen]
             if reading:
                 few = config.voices_per_batch // READ_EVERY
+                batch += [some(reading[index], READ_CLIPS) for index in random.integers(len(reading), size=few)]
+            if strangers:
                 batch += [
-                    _sample(reading[index], config, random, 24) for index in random.integers(len(reading), size=few)
+                    lot(strangers[index], np.arange(len(strangers[index].emotion)), strangers=True)
+                    for index in random.integers(len(strangers), size=STRANGERS)
                 ]
-            batch += [alone[index] for index in random.integers(len(alone), size=24)] if alone else []
             yield batch
 
 
@@ -129,56 +132,6 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _sample(kept: Heard, config: UtteranceConfig, random: np.random.Generator, most: int | None = None) -> Lot:
-    count = len(kept.emotion)
-    return _lot(kept, random.permutation(count)[: min(count, most or config.clips_per_voice)])
-
-
-def _lot(kept: Heard, pick: np.ndarray, strangers: bool = False) -> Lot:
-    return Lot(
-        torch.from_numpy(kept.frames[pick]).float(),
-        torch.from_numpy(kept.mean[pick]),
-        torch.from_numpy(kept.seconds[pick]),
-        torch.from_numpy(kept.emotion[pick]),
-        strangers,
-    )
-
-
-def _live_batches(
-    config: UtteranceConfig, network: FeatureNetwork, voices: list[list[Clip]], random: np.random.Generator
-) -> Iterator[list[Lot]]:
-    """Endless batches heard anew each time, so that gradients reach the backbone."""
-    network.train().requires_grad_(True)
-    network.speech.requires_grad_(False)
-    acting = [voice for voice in voices if _acts(voice)]
-    while True:
-        order = random.permutation(len(acting))
-        for start in range(0, len(order) - config.voices_per_batch + 1, config.voices_per_batch):
-            yield [
-                _live_lot(config, network, acting[index], random)
-                for index in order[start : start + config.voices_per_batch]
-            ]
-
-
-def _live_lot(config: UtteranceConfig, network: FeatureNetwork, voice: list[Clip], random: np.random.Generator) -> Lot:
-    chosen = random.permutation(len(voice))[: config.clips_per_voice]
-    length = round(LIVE_SECONDS * 50) * HOP
-    waves = np.zeros((len(chosen), length), np.float32)
-    for row, index in enumerate(chosen):
-        samples = heard.sound(voice[index])
-        offset = int(random.integers(0, max(1, len(samples) - length)))
-        part = samples[offset : offset + length]
-        waves[row, : len(part)] = part
-    hidden = network.hidden(torch.from_numpy(waves))
-    speech = torch.from_numpy(np.stack([loud_frames(wave) for wave in waves]))
-    frames = smoothed_speech(hidden, speech, config.smoothing_frames)
-    picks = [random.choice(np.flatnonzero(row), heard.PICKS) for row in speech.numpy()]
-    frames = torch.stack([row[pick] for row, pick in zip(frames, picks, strict=True)])
-    mean = (hidden * speech[..., None]).sum(dim=1) / speech.sum(dim=1, keepdim=True)
-    emotion = torch.tensor([voice[index].emotion for index in chosen])
-    return Lot(frames, mean, speech.sum(dim=1) / 50, emotion)
-
-
 def _fit(
     config: UtteranceConfig,
     network: FeatureNetwork,
@@ -190,7 +143,6 @@ def _fit(
 
     The likelihood of both at once trades the mixture of unheard kinds of speech for density at the corners.
     """
-    network.project.requires_grad_(True)
     own = [*network.project.parameters(), *head.parameters()]
     groups = [{"params": own, "lr": config.learning_rate}]
     if config.train_backbone:
@@ -199,9 +151,8 @@ def _fit(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, [group["lr"] for group in groups], total_steps=config.steps, pct_start=0.1
     )
-    dropout = nn.Dropout(config.dropout)
     for step, batch in zip(range(config.steps), batches, strict=False):
-        logits, log_total, emotion = _outputs(network, head, batch, dropout, random)
+        logits, log_total, emotion = _outputs(head, batch, random)
         mixture = soft_labels(emotion, len(EMOTIONS), config.label_smoothing)[:, None].expand_as(logits)
         loss = nn.functional.cross_entropy(logits.flatten(0, 1), mixture.flatten(0, 1))
         loss = loss + dirichlet_nll(concentration(logits.detach(), log_total), mixture)
@@ -209,7 +160,7 @@ def _fit(
             raise FloatingPointError(f"the loss became {loss.item()} at step {step}; lower learning_rate")
         optimiser.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(own, 1.0)
+        nn.utils.clip_grad_norm_([weight for group in groups for weight in group["params"]], 1.0)
         optimiser.step()
         schedule.step()
         if step % 50 == 0 or step == config.steps - 1:
@@ -217,9 +168,7 @@ def _fit(
     network.eval()
 
 
-def _outputs(
-    network: FeatureNetwork, head: Head, batch: list[Lot], dropout: nn.Dropout, random: np.random.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
+def _outputs(head: Head, batch: list[Lot], random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """The head's outputs for a batch's frames, (N, M, 6) and (N, M, 1), and the emotions (N,).
 
     Each clip is measured against other clips of its lot.
@@ -231,8 +180,8 @@ def _outputs(
             chosen = training_references(lot.emotion.numpy(), random)
         weight = torch.from_numpy(chosen).float() * lot.seconds
         seconds = weight.sum(dim=1)
-        voice = (weight / seconds.clamp(min=1e-6)[:, None]) @ network.project(lot.mean)
-        outputs.append(head.outputs(network.project(dropout(lot.frames)), voice, seconds))
+        voice = (weight / seconds.clamp(min=1e-6)[:, None]) @ lot.mean
+        outputs.append(head.outputs(lot.frames, voice, seconds))
     logits, log_total = (torch.cat(parts) for parts in zip(*outputs, strict=True))
     return logits, log_total, torch.cat([lot.emotion for lot in batch])
 
@@ -252,8 +201,7 @@ def load(folder: str | Path) -> tuple[UtteranceConfig, FeatureNetwork, Head]:
     """The networks of a checkpoint, ready to run. Raises OSError where it or its backbone is missing."""
     folder = Path(folder)
     config = UtteranceConfig(**json.loads((folder / "config.json").read_text(encoding="utf-8")))
-    network = FeatureNetwork(backbone(config.backbone), config.feature_size)
-    head = Head(config.feature_size, config.smoothing_frames, config.half_known_seconds)
+    network, head = _networks(config)
     tensors = load_file(folder / "model.safetensors")
     for module, prefix in ((network, "features."), (head, "head.")):
         module.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
