@@ -1,6 +1,7 @@
 """How often a model bundle is right, through the same code that animators run.
 
-Accuracy: argmax of the time-mean of `mean` against the intended emotion, and the spread over speakers beside it.
+Accuracy: argmax of the time-mean of `mean` against the intended emotion, and the deviation over speakers beside it.
+Spread: the standard deviation that the model gives, averaged over a line's frames and emotions; the median line's.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import json
 import logging
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +25,16 @@ from dser_training.corpora.clips import Clip, read
 log = logging.getLogger(__name__)
 
 
+class Result(NamedTuple):
+    """What came of a line: emotions as indices into EMOTIONS, the median frame's Σα, and the mean spread."""
+
+    speaker: str
+    emotion: int
+    guess: int
+    total: float
+    spread: float
+
+
 def evaluate(config: UtteranceConfig, folder: str | Path) -> str:
     """Markdown table of accuracy on CREMA-D's development and test actors, RAVDESS and held-out read speech, each with
     and without the voice; the figures also go into the bundle's card."""
@@ -35,8 +46,8 @@ def evaluate(config: UtteranceConfig, folder: str | Path) -> str:
         sets["read speech, held out"] = _only(read("read", config.corpora["read"]), "develop")
     report: dict[str, Any] = {}
     rows = [
-        "| speech | voice | lines | accuracy | ± over speakers | median Σα | neutral lines' Σα |",
-        "|---|---|---|---|---|---|---|",
+        "| speech | voice | lines | accuracy | ± over speakers | spread | median Σα | neutral lines' Σα |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name, clips in sets.items():
         for kind, results in _results(recognizer, clips).items():
@@ -44,7 +55,7 @@ def evaluate(config: UtteranceConfig, folder: str | Path) -> str:
             report[f"{name}, {kind}"] = figures
             rows.append(
                 f"| {name} | {kind} | {figures['lines']} | {figures['accuracy']:.3f} | {figures['std']:.3f} "
-                f"| {figures['total']:.2f} | {figures['neutral_total']:.2f} |"
+                f"| {figures['spread']:.3f} | {figures['total']:.2f} | {figures['neutral_total']:.2f} |"
             )
             log.info("%s", rows[-1])
     card = recognizer.bundle.card | {"metrics": report}
@@ -56,13 +67,13 @@ def _only(clips: list[Clip], split: str) -> list[Clip]:
     return [clip for clip in clips if clip.split == split]
 
 
-def _results(recognizer: Recognizer, clips: list[Clip]) -> dict[str, list[tuple[str, int, int, float]]]:
-    """For each kind of voice (speaker, emotion intended, emotion recognised, median Σα) of every line."""
+def _results(recognizer: Recognizer, clips: list[Clip]) -> dict[str, list[Result]]:
+    """The result of every line, for each kind of voice."""
     voices: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
         if clip.emotion is not None:
             voices[clip.speaker].append(clip)
-    results: dict[str, list[tuple[str, int, int, float]]] = {"none": [], "all other lines": []}
+    results: dict[str, list[Result]] = {"none": [], "all other lines": []}
     for speaker, lines in voices.items():
         hearings = [recognizer.hear(AudioFile(clip.path)) for clip in lines]
         others = of_the_others([hearing.profile for hearing in hearings])
@@ -72,24 +83,24 @@ def _results(recognizer: Recognizer, clips: list[Clip]) -> dict[str, list[tuple[
             for kind, voice in (("none", None), ("all other lines", profile)):
                 track = recognizer.track(hearing, voice)
                 guess = int(track.mean.mean(axis=0).argmax())
-                results[kind].append((speaker, clip.emotion or 0, guess, float(np.median(track.total))))
+                total, spread = float(np.median(track.total)), float(track.std.mean())
+                results[kind].append(Result(speaker, clip.emotion or 0, guess, total, spread))
     return results
 
 
-def _figures(results: list[tuple[str, int, int, float]]) -> dict[str, Any]:
+def _figures(results: list[Result]) -> dict[str, Any]:
     speakers: dict[str, list[bool]] = defaultdict(list)
-    for speaker, emotion, guess, _ in results:
-        speakers[speaker].append(emotion == guess)
-    recall = {
-        EMOTIONS[emotion]: float(np.mean([guess == emotion for _, e, guess, _ in results if e == emotion]))
-        for emotion in sorted({e for _, e, _, _ in results})
-    }
-    neutral = [total for _, emotion, _, total in results if emotion == NEUTRAL]
+    emotions: dict[str, list[bool]] = defaultdict(list)
+    for result in results:
+        speakers[result.speaker].append(result.emotion == result.guess)
+        emotions[EMOTIONS[result.emotion]].append(result.emotion == result.guess)
+    neutral = [result.total for result in results if result.emotion == NEUTRAL]
     return {
         "lines": len(results),
-        "accuracy": float(np.mean([emotion == guess for _, emotion, guess, _ in results])),
+        "accuracy": float(np.mean([result.emotion == result.guess for result in results])),
         "std": float(np.std([np.mean(right) for right in speakers.values()])),
-        "total": float(np.median([total for *_, total in results])),
+        "spread": float(np.median([result.spread for result in results])),
+        "total": float(np.median([result.total for result in results])),
         "neutral_total": float(np.median(neutral)) if neutral else 0.0,
-        "recall": recall,
+        "recall": {emotion: float(np.mean(right)) for emotion, right in sorted(emotions.items())},
     }
