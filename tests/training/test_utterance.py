@@ -126,6 +126,16 @@ def test_a_trainable_backbone_is_trained(config: Path, backbone: Path, tmp_path:
     assert not torch.equal(weights(tmp_path)["backbone.encoder.layers.0.fc1.weight"], before)
 
 
+def test_training_goes_on_from_a_checkpoint_and_changes_only_what_counts_without_a_voice(
+    config: Path, tmp_path: Path
+) -> None:
+    assert main(["utterance", "--config", str(config), f"run={tmp_path / 'first'}"]) == 0
+    then = [f"start={tmp_path / 'first'}", f"run={tmp_path / 'then'}", "only_absolute=true"]
+    assert main(["utterance", "--config", str(config), *then]) == 0
+    first, after = weights(tmp_path / "first"), weights(tmp_path / "then")
+    assert [name for name in first if not torch.equal(first[name], after[name])] == ["absolute.weight"]
+
+
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [

@@ -29,6 +29,7 @@ class UtteranceConfig:
     smoothing_frames: int = 75  # moving average in the head, 1.5 s; 5 in the paper
     half_known_seconds: float = 8.0  # of speech, after which a voice counts half
     train_backbone: bool = False
+    only_absolute: bool = False  # train nothing but what the head adds where no voice is known
     label_smoothing: float = 0.1
     steps: int = 400  # batches
     voices_per_batch: int = 6

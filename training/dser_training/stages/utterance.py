@@ -47,14 +47,15 @@ def train(config: UtteranceConfig) -> Path:
     network.eval().requires_grad_(False)
     some = [clip for voice in voices for clip in voice]
     random.shuffle(some)
-    with one_thread():
-        if not config.start:
+    if not config.start:
+        with one_thread():
             heard.fit_scale(network, some[:SCALE_CLIPS])
     batches = live.batches if config.train_backbone else _kept_batches
     _fit(config, network, head, batches(config, network, voices, random), random)
-    with one_thread():
-        right = heard.fit_speech(network.requires_grad_(False), some[:SPEECH_CLIPS], config.seed)
-    log.info("speech or not: %.4f of held-out frames right", right)
+    if config.train_backbone or not config.start:
+        with one_thread():
+            right = heard.fit_speech(network.requires_grad_(False), some[:SPEECH_CLIPS], config.seed)
+        log.info("speech or not: %.4f of held-out frames right", right)
     return save(config, network, head)
 
 
@@ -90,7 +91,7 @@ def _kept_batches(
     def some(kept: Heard, most: int) -> Lot:
         return lot(kept, random.permutation(len(kept.emotion))[:most])
 
-    network.project.requires_grad_(True)
+    network.project.requires_grad_(not config.only_absolute)
     while True:
         order = random.permutation(len(acting))
         for start in range(0, len(order) - config.voices_per_batch + 1, config.voices_per_batch):
@@ -143,8 +144,8 @@ def _fit(
 
     The likelihood of both at once trades the mixture of unheard kinds of speech for density at the corners.
     """
-    own = [*network.project.parameters(), *head.parameters()]
-    groups = [{"params": own, "lr": config.learning_rate}]
+    own = head.absolute if config.only_absolute else nn.ModuleList([network.project, head])
+    groups = [{"params": list(own.parameters()), "lr": config.learning_rate}]
     if config.train_backbone:
         groups.append({"params": list(network.backbone.parameters()), "lr": config.backbone_learning_rate})
     optimiser = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
