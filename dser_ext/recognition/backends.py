@@ -40,6 +40,8 @@ class OnnxNetwork:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # warnings about graph optimisation are not the user's
         options.enable_cpu_mem_arena = False  # hours of audio otherwise leave the largest window's memory twice
+        # Threads that spin while they wait take the cores from the other network's, and from other programs.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         providers = _providers(device, onnxruntime.get_available_providers())
         try:
             self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=providers)
