@@ -154,9 +154,9 @@ class Head(nn.Module):
     """Features relative to a voice → concentrations.
 
     What is known of a voice grows with the seconds heard, known = s / (s + s0). The voice's mean, by as much as is
-    known, is taken off the features; what is absolute in them counts by as much as is not known. Two
-    layers give the logits of the expected mixture. Two others give the logarithm of how sure to be of it, Σα: the
-    less is known of the voice, the smaller, for every frame.
+    known, is taken off the features; what is absolute in them counts by as much as is not known. Two layers give the
+    logits of the expected mixture. Two others give the logarithm of how sure to be of it, Σα: the less is known of the
+    voice, the smaller, for every frame.
     """
 
     def __init__(self, size: int, smoothing_frames: int, half_known_seconds: float) -> None:

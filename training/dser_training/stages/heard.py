@@ -19,7 +19,7 @@ from dser_training.networks import SPEECH_SMOOTHING, FeatureNetwork, smoothed, s
 
 log = logging.getLogger(__name__)
 
-PICKS, SPLICED_PICKS = 8, 2  # frames kept of a clip heard alone, and among others: as many as that, RAVDESS suffers
+PICKS, SPLICED_PICKS = 8, 2  # frames kept of a clip heard alone, and among others; with more of these RAVDESS suffers
 LONGEST_SECONDS = 12.0  # of a clip, and of clips heard in one breath
 SPLICE_LINES = (2, 5)  # clips of a speaker heard in one breath, from … to below
 CROSSFADE_SECONDS = 0.05
