@@ -166,7 +166,6 @@ def _fit(
         schedule.step()
         if step % 50 == 0 or step == config.steps - 1:
             log.info("step %d of %d, loss %.4f", step, config.steps, loss.item())
-    network.eval()
 
 
 def _outputs(head: Head, batch: list[Lot], random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
