@@ -29,5 +29,7 @@ def run(options: argparse.Namespace) -> int:
         say(f"{options.output}: not written, because no line has enough speech for a voice; name other lines")
         return 1
     lines.profile.save(options.output)
-    say(f"{options.output}: {lines.profile.lines} lines, {lines.profile.seconds:.1f} s of speech")
+    say(f"{options.output}: {lines.profile.extent}")
+    if advice := recognizer.advice(lines.profile):
+        say(f"warning: {options.output}: {advice}")
     return 1 if errors else 0

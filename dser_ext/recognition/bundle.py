@@ -15,8 +15,8 @@ from dser_ext.emotion.names import EMOTIONS
 from dser_ext.emotion.track import FRAME_RATE, ModelInfo
 from dser_ext.errors import ModelError
 
-SCHEMA = "dser.model/1"
-DEFAULT_MODEL = "dser-tiny"
+SCHEMA = "dser.model/2"
+DEFAULT_MODEL = "dser-base"
 FEATURES, HEAD, CARD = "features.onnx", "head.onnx", "card.json"
 MAX_CARD_BYTES = 1 << 20
 
@@ -29,7 +29,9 @@ class ModelBundle:
     """A checked model folder.
 
     folder: holds features.onnx (waveform (batch, samples) → features (batch, frames, D) and speech (batch, frames)),
-    head.onnx (features and voice profile → concentrations (batch, frames, 6)), and card.json.
+    head.onnx (features (1, frames, D), speech (1, frames), and a voice: voice_lines (1, lines, D) with voice_weights
+    (1, lines) in seconds of speech, 0 for no line → concentration (1, frames, 6) and composition (1, 6), what share of
+    each emotion the voice's lines seem to have), and card.json.
     """
 
     folder: Path

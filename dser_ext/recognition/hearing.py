@@ -7,6 +7,7 @@ seam, because no frame is ever switched, only faded.
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator
 
@@ -19,10 +20,11 @@ from dser_ext.errors import AudioError, ModelError
 from dser_ext.recognition.backends import Network
 from dser_ext.recognition.bundle import ModelBundle
 from dser_ext.recognition.speech import HOP, loud_frames, speech_frames
-from dser_ext.recognition.voice import MIN_SECONDS, VoiceProfile
+from dser_ext.recognition.voice import MIN_SECONDS, PIECE_SECONDS, VoiceProfile
 
 SHORTEST_FRAMES = 25  # the network hears at least this much; shorter lines are followed by silence
 KEPT_BYTES = 32 << 20  # frames of a line beyond this go to a temporary file
+READ_FRAMES = 4096  # that are read back at a time
 MARGIN = 0.25  # of an overlap, at either end, that is left out for its lack of context
 
 Frames = NDArray[np.float32]
@@ -68,23 +70,25 @@ class Hearing:
         return np.frombuffer(data, np.float16).reshape(-1, self._size).astype(np.float32)
 
     def _profile(self, bundle: ModelBundle) -> VoiceProfile | None:
-        heard = int(self.speech.sum())
-        if heard < MIN_SECONDS * FRAME_RATE:
+        spoken = np.flatnonzero(self.speech)
+        if len(spoken) < MIN_SECONDS * FRAME_RATE:
             return None
-        total, squares = np.zeros(self._size), np.zeros(self._size)
-        for start in range(0, self.count, 4096):
-            frames = self.frames(start, min(start + 4096, self.count))
-            spoken = frames[self.speech[start : start + 4096]].astype(np.float64)
-            total += spoken.sum(axis=0)
-            squares += (spoken**2).sum(axis=0)
-        mean = total / heard
-        spread = np.sqrt(np.maximum(squares / heard - mean**2, 0))
+        count = math.ceil(len(spoken) / (PIECE_SECONDS * FRAME_RATE))
+        piece = np.full(self.count, -1)  # that each frame is part of
+        piece[spoken] = np.arange(len(spoken)) * count // len(spoken)
+        total = np.zeros((count, self._size))
+        for start in range(0, self.count, READ_FRAMES):
+            stop = min(start + READ_FRAMES, self.count)
+            frames, part = self.frames(start, stop), piece[start:stop]
+            for number in np.unique(part[part >= 0]):
+                total[number] += frames[part == number].sum(axis=0, dtype=np.float64)
+        length = np.bincount(piece[spoken])
         return VoiceProfile(
             name=self.audio.path or "array",
-            mean=mean.astype(np.float32),
-            spread=spread.astype(np.float32),
+            pieces=(total / length[:, None]).astype(np.float32),
+            piece_seconds=(length / FRAME_RATE).astype(np.float32),
             lines=1,
-            seconds=heard / FRAME_RATE,
+            seconds=len(spoken) / FRAME_RATE,
             features_sha256=bundle.features_sha256,
         )
 

@@ -15,7 +15,8 @@ from dser_ext.audio import Audio, AudioArray, AudioFile
 from dser_ext.emotion.names import EMOTIONS
 from dser_ext.emotion.track import FRAME_RATE, AudioInfo, EmotionTrack
 from dser_ext.errors import AudioError, DserError, DserWarning, VoiceError
-from dser_ext.recognition.backends import OnnxNetwork
+from dser_ext.recognition.advice import advice_on
+from dser_ext.recognition.backends import Arrays, OnnxNetwork
 from dser_ext.recognition.bundle import DEFAULT_MODEL, FEATURES, HEAD, ModelBundle
 from dser_ext.recognition.hearing import Hearing
 from dser_ext.recognition.speech import held
@@ -96,17 +97,33 @@ class Recognizer:
 
     def check(self, voice: VoiceProfile) -> None:
         """Raise VoiceError if a voice was not made with this model."""
-        if voice.features_sha256 != self.bundle.features_sha256 or len(voice.mean) != self.bundle.feature_size:
+        if voice.features_sha256 != self.bundle.features_sha256 or voice.pieces.shape[1] != self.bundle.feature_size:
             raise VoiceError(
                 f"voice {voice.name}: made with another model than {self.bundle.name}; make it anew with dser voice"
             )
 
-    def _concentration(self, hearing: Hearing, voice: VoiceProfile | None) -> NDArray[np.float32]:
+    def advice(self, voice: VoiceProfile) -> str | None:
+        """What would make a voice tell more, in one sentence; None if it is well made.
+
+        Raises VoiceError if it was made with another model.
+        """
+        self.check(voice)
+        return advice_on(voice, self._composition(voice))
+
+    def _composition(self, voice: VoiceProfile) -> NDArray[np.float32]:
+        """What share of each emotion the voice's lines seem to have, (6,)."""
         size = self.bundle.feature_size
-        voice_inputs = {
-            "voice_mean": (voice.mean if voice else np.zeros(size, np.float32))[None],
-            "voice_seconds": np.array([voice.seconds if voice else 0], np.float32),
-        }
+        frame = {"features": np.zeros((1, 1, size), np.float32), "speech": np.zeros((1, 1), np.float32)}
+        return self._head.run({**frame, **self._voice_inputs(voice)})["composition"][0]
+
+    def _voice_inputs(self, voice: VoiceProfile | None) -> Arrays:
+        if voice is None:
+            nothing = np.zeros((1, 1, self.bundle.feature_size), np.float32)
+            return {"voice_lines": nothing, "voice_weights": nothing[..., 0]}
+        return {"voice_lines": voice.pieces[None], "voice_weights": voice.piece_seconds[None]}
+
+    def _concentration(self, hearing: Hearing, voice: VoiceProfile | None) -> NDArray[np.float32]:
+        voice_inputs = self._voice_inputs(voice)
         speech = hearing.speech.astype(np.float32)
         context = self.bundle.card["context_frames"]
         concentration = np.empty((hearing.count, len(EMOTIONS)), np.float32)
@@ -154,9 +171,10 @@ def loaded(model: str = DEFAULT_MODEL, device: str = "auto") -> Recognizer:
 
 
 def load_voice(recognizer: Recognizer, source: str | os.PathLike[str]) -> VoiceProfile | VoiceLines:
-    """The voice in a .voice file, or of the lines in a folder. Warns (DserWarning) about lines that cannot be heard.
+    """The voice in a .voice file, or of the lines in a folder.
 
-    Raises VoiceError if there is no such file, it was made with another model, or no line has speech.
+    Warns (DserWarning) about lines that cannot be heard, and if other lines would make the voice tell more. Raises
+    VoiceError if there is no such file, it was made with another model, or no line has speech.
     """
     folder = Path(source)
     if not os.path.isdir(folder):  # noqa: PTH112 (Path.is_dir raises for names that are too long)
@@ -165,6 +183,7 @@ def load_voice(recognizer: Recognizer, source: str | os.PathLike[str]) -> VoiceP
             recognizer.check(profile)
         except VoiceError as error:
             raise VoiceError(f"{source}: {error}") from error
+        _advise(recognizer, profile, source)
         return profile
     try:
         files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
@@ -176,6 +195,7 @@ def load_voice(recognizer: Recognizer, source: str | os.PathLike[str]) -> VoiceP
         _warn(str(unheard))
     if lines.profile is None:
         raise VoiceError(f"{source}: no line with speech in this folder; name a .voice file or a folder of lines")
+    _advise(recognizer, lines.profile, source)
     return lines
 
 
@@ -196,7 +216,8 @@ def recognize_lines(
     """Index and track of each line, or what was wrong with it, as soon as there is one.
 
     same_voice: the lines are one speaker's, and each is measured against all others instead of `voice`. Then the
-    tracks come after all lines were heard; otherwise one by one.
+    tracks come after all lines were heard; otherwise one by one. Warns (DserWarning) once if other lines would make
+    the voice tell more.
     """
     if not same_voice:
         for index, source in enumerate(sources):
@@ -213,8 +234,15 @@ def recognize_lines(
             yield index, error
     profiles = {hearing.audio.sha256: hearing.profile for _, hearing in heard if hearing.profile is not None}
     lines = VoiceLines("the other lines", profiles)
+    if lines.profile is not None and lines.profile.lines > 1:
+        _advise(recognizer, lines.profile, "the same voice")
     for index, hearing in heard:
         yield index, recognizer.track(hearing, lines)
+
+
+def _advise(recognizer: Recognizer, voice: VoiceProfile, source: str | os.PathLike[str]) -> None:
+    if advice := recognizer.advice(voice):
+        _warn(f"{source}: {advice}")
 
 
 def _name(audio: Audio) -> str:

@@ -1,12 +1,13 @@
-"""VoiceProfile: what is usual for one speaker, learned from any of their lines without labels."""
+"""VoiceProfile: what one speaker's lines sound like, whatever is said and felt in them, without labels."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,53 +18,67 @@ from dser_ext.emotion.track import VoiceInfo
 from dser_ext.errors import VoiceError
 from dser_ext.formats.files import written_whole
 
-SCHEMA = "dser.voice/1"
-SUFFIX = ".voice"
+SCHEMA = "dser.voice/2"
 MAX_BYTES = 4 << 20
 MIN_SECONDS = 0.5  # less speech than this says nothing about a voice
+PIECE_SECONDS = 4.0  # of speech at most that are averaged: a long line may change its mood
+MOST_PIECES = 96  # of a voice that are kept; more tell the model nothing new
 LARGEST_FEATURE = 65_504.0  # features are kept as float16: nothing larger can be their mean
 
 
 @dataclass(frozen=True, eq=False)
 class VoiceProfile:
-    """The network's features averaged over the speech of some lines.
+    """The network's features in the speech of some lines of one speaker, piece by piece.
 
-    mean, spread: (D,) float32, mean and standard deviation of the feature frames that hold speech.
-    lines: how many lines were heard, seconds: how much speech in them.
+    pieces: (N, D) float32, mean features of up to `PIECE_SECONDS` of speech each. piece_seconds: (N,) float32, how much
+    speech is in each. Of more than `MOST_PIECES` a fair sample is kept, and all are put in an order, by nothing but
+    what is in them: neither depends on the order in which lines were heard or profiles merged.
+    lines: how many lines were heard, seconds: how much speech in all of them.
     features_sha256: the feature network it was heard with; it means nothing to another.
 
     A profile is derived from a person's voice: treat it as personal data.
     """
 
     name: str
-    mean: NDArray[np.float32]
-    spread: NDArray[np.float32]
+    pieces: NDArray[np.float32]
+    piece_seconds: NDArray[np.float32]
     lines: int
     seconds: float
     features_sha256: str
+
+    def __post_init__(self) -> None:
+        # As float16, like the frames, a piece comes back from a file as it was, and so does its place in the order.
+        pieces = np.asarray(self.pieces, np.float16).astype(np.float32)
+        seconds = np.asarray(self.piece_seconds, np.float32)
+        kept = _shuffled(pieces, seconds)[:MOST_PIECES]
+        object.__setattr__(self, "pieces", pieces[kept])
+        object.__setattr__(self, "piece_seconds", seconds[kept])
 
     @property
     def info(self) -> VoiceInfo:
         """What a track says about the voice it was measured against."""
         return VoiceInfo(self.name, self.lines, round(self.seconds, 2))
 
-    def merged(self, other: VoiceProfile) -> VoiceProfile:
-        """The profile of both sets of lines; each second of speech counts the same. Keeps this profile's name.
+    @property
+    def extent(self) -> str:
+        """How much was heard, in words."""
+        return f"{self.lines} line{'s' if self.lines > 1 else ''}, {self.seconds:.1f} s of speech"
 
-        Raises VoiceError if the two were heard with different models.
+    def merged(self, *others: VoiceProfile) -> VoiceProfile:
+        """The profile of the lines of all. Keeps this profile's name.
+
+        Raises VoiceError if they were heard with different models.
         """
-        if other.features_sha256 != self.features_sha256:
-            raise VoiceError(f"voices {self.name} and {other.name} were made with different models; make one anew")
-        seconds = self.seconds + other.seconds
-        share = np.float32(other.seconds / seconds)
-        step = other.mean - self.mean
-        variance = (1 - share) * self.spread**2 + share * other.spread**2 + share * (1 - share) * step**2
+        for other in others:
+            if other.features_sha256 != self.features_sha256:
+                raise VoiceError(f"voices {self.name} and {other.name} were made with different models; make one anew")
+        profiles = (self, *others)
         return VoiceProfile(
             self.name,
-            self.mean + share * step,
-            np.sqrt(variance),
-            self.lines + other.lines,
-            seconds,
+            np.concatenate([profile.pieces for profile in profiles]),
+            np.concatenate([profile.piece_seconds for profile in profiles]),
+            sum(profile.lines for profile in profiles),
+            sum(profile.seconds for profile in profiles),
             self.features_sha256,
         )
 
@@ -75,8 +90,8 @@ class VoiceProfile:
             "lines": self.lines,
             "seconds": round(self.seconds, 3),
             "features_sha256": self.features_sha256,
-            "mean": [float(f"{value:.6g}") for value in self.mean.tolist()],
-            "spread": [float(f"{value:.6g}") for value in self.spread.tolist()],
+            "piece_seconds": _six_digits(self.piece_seconds),
+            "pieces": [_six_digits(piece) for piece in self.pieces],
         }
         with written_whole(path) as file:
             json.dump(document, file)  # ASCII: file names need not be Unicode
@@ -98,26 +113,41 @@ class VoiceProfile:
         return _profile(path, document)
 
 
+def _shuffled(pieces: NDArray[np.float32], seconds: NDArray[np.float32]) -> NDArray[np.intp]:
+    """The pieces in the order of a hash of each, (N,) indices: as good as random, yet the same whatever is beside them.
+
+    So the first ones are a fair sample, and the first of two samples' first ones are that of all.
+    """
+    hashes = b"".join(hashlib.blake2b(piece.tobytes(), digest_size=8).digest() for piece in pieces)
+    return np.lexsort((seconds, np.frombuffer(hashes, np.uint64)))
+
+
+def _six_digits(values: NDArray[np.float32]) -> list[float]:
+    return [float(f"{value:.6g}") for value in values.tolist()]
+
+
 def _profile(path: str | os.PathLike[str], document: Any) -> VoiceProfile:
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise VoiceError(f"{path}: not a voice profile of schema {SCHEMA}; make it anew with dser voice")
     try:
-        mean, spread = (np.asarray(document[key], np.float64) for key in ("mean", "spread"))
+        pieces, piece_seconds = (np.asarray(document[key], np.float64) for key in ("pieces", "piece_seconds"))
         name, lines, seconds = str(document["name"]), int(document["lines"]), float(document["seconds"])
         features_sha256 = str(document["features_sha256"])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise VoiceError(f"{path}: the voice profile is incomplete or damaged; make it anew with dser voice") from error
-    whole = mean.ndim == 1 and mean.shape == spread.shape
-    sound = (np.abs(mean) <= LARGEST_FEATURE).all() and ((spread >= 0) & (spread <= LARGEST_FEATURE)).all()
+    whole = pieces.ndim == 2 and pieces.size and piece_seconds.shape == pieces.shape[:1] and len(pieces) <= MOST_PIECES
+    sound = (np.abs(pieces) <= LARGEST_FEATURE).all() and ((piece_seconds > 0) & (piece_seconds <= PIECE_SECONDS)).all()
     if not (whole and sound and lines >= 1 and 0 < seconds < float("inf")):
         raise VoiceError(f"{path}: the voice profile is damaged; make it anew with dser voice")
-    return VoiceProfile(name, mean.astype(np.float32), spread.astype(np.float32), lines, seconds, features_sha256)
+    return VoiceProfile(
+        name, pieces.astype(np.float32), piece_seconds.astype(np.float32), lines, seconds, features_sha256
+    )
 
 
 def merge(profiles: Iterable[VoiceProfile]) -> VoiceProfile | None:
     """One profile of all lines; None of none."""
     parts = list(profiles)
-    return reduce(VoiceProfile.merged, parts) if parts else None
+    return parts[0].merged(*parts[1:]) if parts else None
 
 
 class VoiceLines:
@@ -128,31 +158,36 @@ class VoiceLines:
     """
 
     def __init__(self, name: str, profiles: Mapping[str, VoiceProfile]) -> None:
-        named = [replace(profile, name=name) for profile in profiles.values()]
-        self.profile = merge(named)
-        self._others = dict(zip(profiles, of_the_others(named), strict=True))
+        self._lines = dict(profiles)
+        merged = merge(profiles.values())
+        self.profile = replace(merged, name=name) if merged else None
 
     def without(self, sha256: str) -> VoiceProfile | None:
         """The profile of all lines but this one, whether it is among them or not; None if that leaves none."""
-        return self._others.get(sha256, self.profile)
+        own = self._lines.get(sha256)
+        if self.profile is None or own is None:
+            return self.profile
+        if len(self._lines) == 1:
+            return None
+        pieces, seconds, owners = self._first
+        others = owners != sha256
+        return replace(
+            self.profile,
+            pieces=pieces[others],
+            piece_seconds=seconds[others],
+            lines=self.profile.lines - own.lines,
+            seconds=self.profile.seconds - own.seconds,
+        )
 
+    @cached_property
+    def _first(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.str_]]:
+        """Twice as many pieces as a profile keeps, their seconds, and whose they are.
 
-def of_the_others(profiles: Sequence[VoiceProfile | None]) -> list[VoiceProfile | None]:
-    """For each line the profile of all other lines, so that no line counts for itself; None where no other has speech.
-
-    Two running merges, from the front and from the back, make the cost grow with the number of lines only.
-    """
-    before = _running(profiles)
-    after = _running(profiles[::-1])[::-1]
-    return [merge(part for part in pair if part is not None) for pair in zip(before, after, strict=True)]
-
-
-def _running(profiles: Sequence[VoiceProfile | None]) -> list[VoiceProfile | None]:
-    """At each place the merge of all profiles before it."""
-    merged: VoiceProfile | None = None
-    result: list[VoiceProfile | None] = []
-    for profile in profiles:
-        result.append(merged)
-        if profile is not None:
-            merged = profile if merged is None else merged.merged(profile)
-    return result
+        A line has at most half of them, so without it enough are left: no need to go over all lines for each.
+        """
+        profiles = self._lines.values()
+        pieces = np.concatenate([profile.pieces for profile in profiles])
+        seconds = np.concatenate([profile.piece_seconds for profile in profiles])
+        owners = np.repeat(list(self._lines), [len(profile.pieces) for profile in profiles])
+        first = _shuffled(pieces, seconds)[: 2 * MOST_PIECES]
+        return pieces[first], seconds[first], owners[first]

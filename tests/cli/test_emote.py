@@ -323,7 +323,7 @@ def test_a_voice_of_another_model_is_one_line_for_all_lines(dser, lines):
     assert not Path("keys").exists()
 
 
-@pytest.mark.parametrize("content", [None, "{}", "RIFF"])
+@pytest.mark.parametrize("content", [None, "{}", "RIFF", '{"schema": "dser.voice/1"}'])
 def test_a_damaged_voice_is_one_line(dser, line, content):
     if content is not None:
         Path("anna.voice").write_text(content)
@@ -380,6 +380,13 @@ def test_lines_of_the_same_voice_are_each_others_reference(dser, lines):
     for path in Path("keys").iterdir():
         voice = document(path)["voice"]
         assert (voice["name"], voice["lines"]) == ("the other lines", 3)
+
+
+def test_a_thin_voice_is_one_warning_for_all_lines(dser, lines):
+    dser("voice", lines[0], "-o", "anna.voice")
+    done = dser("emote", *lines[1:], "--voice", "anna.voice")
+    assert done.code == 0
+    assert done.line.startswith("dser: warning: anna.voice: only 1 line, ")
 
 
 def test_a_folder_and_the_profile_made_of_it_are_the_same_voice(dser, lines, line):

@@ -18,7 +18,17 @@ def test_lines_become_a_profile_named_after_its_file(dser, lines):
     profile = VoiceProfile.load("anna.voice")
     assert (profile.name, profile.lines) == ("anna", 4)
     assert 2 < profile.seconds < 20
-    assert done.line == f"dser: anna.voice: 4 lines, {profile.seconds:.1f} s of speech"
+    assert done.lines[0] == f"dser: anna.voice: 4 lines, {profile.seconds:.1f} s of speech"
+
+
+def test_a_voice_of_a_single_line_is_saved_with_the_advice_to_give_more(dser, lines):
+    done = dser("voice", lines[0], "-o", "anna.voice")
+    assert done.code == 0
+    extent = f"1 line, {VoiceProfile.load('anna.voice').seconds:.1f} s of speech"
+    assert done.lines == [
+        f"dser: anna.voice: {extent}",
+        f"dser: warning: anna.voice: only {extent}; give at least 4 lines and 8 s, in different moods",
+    ]
 
 
 def test_a_line_given_twice_counts_once(dser, lines):

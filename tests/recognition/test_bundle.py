@@ -89,6 +89,7 @@ def test_a_card_of_a_million_bytes_is_no_card(folder):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"schema": "dser.model/1"}, "not of schema dser.model/2; get the model for this version"),
         ({"schema": "dser.model/9"}, "not of schema"),
         ({"emotions": ["joy"]}, "emotions or frame rate"),
         ({"frame_rate": 100}, "emotions or frame rate"),

@@ -125,18 +125,35 @@ def test_a_network_of_another_width_than_the_card_says_is_a_damaged_model():
         heard(numbered(3200), Wide())
 
 
-def test_the_profile_is_the_mean_and_deviation_of_the_frames_with_speech():
-    class Half(Ruler):
-        def run(self, inputs):
-            out = super().run(inputs)
-            return {**out, "speech": (out["features"][:, :, 0] > 200).astype(np.float32)}
+class Halting(Ruler):
+    """A ruler that hears no speech in frames 201 to 400."""
 
-    result = heard(numbered(500 * HOP), Half())
-    spoken = result.frames(0, 500)[result.speech]
-    assert 290 <= result.speech.sum() <= 310
-    np.testing.assert_allclose(result.profile.mean, spoken.mean(axis=0), rtol=1e-5)
-    np.testing.assert_allclose(result.profile.spread, spoken.std(axis=0), rtol=1e-5)
-    assert result.profile.seconds == result.speech.sum() / 50
+    def run(self, inputs):
+        out = super().run(inputs)
+        number = out["features"][:, :, 0]
+        return {**out, "speech": ((number <= 200) | (number > 400)).astype(np.float32)}
+
+
+@pytest.mark.parametrize("frames_at_a_time", [1, 70, 4096])
+def test_the_profile_has_the_means_of_equal_pieces_of_the_speech(monkeypatch, frames_at_a_time):
+    monkeypatch.setattr(hearing, "READ_FRAMES", frames_at_a_time)
+    result = heard(numbered(900 * HOP), Halting())
+    spoken = result.frames(0, 900)[result.speech]
+    assert 690 <= len(spoken) <= 710
+    wanted = np.array([part.mean(axis=0) for part in np.array_split(spoken, 4)])
+    order = result.profile.pieces[:, 0].argsort()
+    np.testing.assert_allclose(result.profile.pieces[order], wanted, rtol=0.01)
+    assert result.profile.piece_seconds.max() - result.profile.piece_seconds.min() < 0.03
+    assert result.profile.piece_seconds.sum() == pytest.approx(result.profile.seconds)
+    assert result.profile.seconds == len(spoken) / 50
+    assert result.profile.lines == 1
+
+
+@pytest.mark.parametrize(("frames", "pieces"), [(150, 1), (200, 1), (201, 2), (400, 2), (401, 3)])
+def test_no_piece_has_more_than_four_seconds_of_speech(frames, pieces):
+    profile = heard(numbered(frames * HOP)).profile
+    assert profile.pieces.shape == (pieces, 2)
+    assert profile.piece_seconds.max() <= 4
 
 
 def test_less_than_half_a_second_of_speech_makes_no_profile():

@@ -208,8 +208,21 @@ def test_the_order_of_the_lines_does_not_matter(recognizer, lines):
     forth = all_lines(recognizer, lines, same_voice=True)
     back = all_lines(recognizer, lines[::-1], same_voice=True)[::-1]
     for first, second in zip(forth, back, strict=True):
-        np.testing.assert_allclose(first.concentration, second.concentration, rtol=1e-3)
+        np.testing.assert_array_equal(first.concentration, second.concentration)
         assert first.voice == second.voice
+
+
+def test_lines_that_were_given_twice_as_long_weigh_more_but_say_the_same(recognizer, moods, lines, tmp_path):
+    for line in lines:
+        samples, rate = soundfile.read(line, dtype="float32")
+        soundfile.write(tmp_path / f"{line.stem}.wav", np.concatenate([samples, samples]), rate)
+    once, _ = recognizer.voice(lines, "anna")
+    twice, _ = recognizer.voice(sorted(tmp_path.iterdir()), "anna")
+    assert twice.profile.seconds == pytest.approx(2 * once.profile.seconds, rel=0.05)
+    assert len(twice.profile.pieces) > len(once.profile.pieces) == 8
+    hearing = recognizer.hear(AudioFile(moods))
+    first, second = recognizer.track(hearing, once), recognizer.track(hearing, twice)
+    assert apart(first, second) < 0.5 * apart(first, all_lines(recognizer, [moods])[0])
 
 
 def test_a_broken_line_is_reported_and_the_others_are_still_each_others_voice(recognizer, tmp_path, lines):
@@ -257,7 +270,55 @@ def test_a_voice_of_another_model_is_refused_by_its_file_and_its_name(recognizer
     with pytest.raises(VoiceError, match=r"old\.voice: voice anna: made with another model .* make it anew"):
         load_voice(recognizer, tmp_path / "old.voice")
     with pytest.raises(VoiceError, match="another model"):
-        recognizer.track(recognizer.hear(AudioFile(lines[0])), replace(voice, mean=voice.mean[:-1]))
+        recognizer.track(recognizer.hear(AudioFile(lines[0])), replace(voice, pieces=voice.pieces[:, :-1]))
+    with pytest.raises(VoiceError, match="another model"):
+        recognizer.advice(replace(voice, features_sha256="0" * 64))
+
+
+# --- advice on voices -------------------------------------------------------------------------------------------------
+
+
+def advised(use) -> list[str]:
+    """The warnings of `use()`, but for the one that a voice would help."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        use()
+    return [str(warning.message) for warning in caught if not str(warning.message).startswith("without a voice")]
+
+
+def test_a_voice_of_few_lines_gets_the_advice_to_give_more(recognizer, lines, tmp_path):
+    voice = recognizer.voice(lines[:2], "anna")[0].profile
+    advice = f"only 2 lines, {voice.seconds:.1f} s of speech; give at least 4 lines and 8 s, in different moods"
+    assert recognizer.advice(voice) == advice
+    voice.save(tmp_path / "anna.voice")
+    assert advised(lambda: load_voice(recognizer, tmp_path / "anna.voice")) == [f"{tmp_path / 'anna.voice'}: {advice}"]
+
+
+def test_the_advice_on_a_folder_is_given_once_whatever_is_measured_against_it(recognizer, folder, moods, lines):
+    for line in sorted(folder.glob("*.ogg"))[2:]:
+        line.unlink()
+    messages = advised(
+        lambda: list(recognize_lines(recognizer, [moods, *lines[4:]], voice=load_voice(recognizer, folder)))
+    )
+    assert [message.partition(",")[0] for message in messages] == [f"{folder}: only 2 lines"]
+
+
+def test_the_advice_on_lines_of_the_same_voice_is_given_once(recognizer, lines):
+    messages = advised(lambda: list(recognize_lines(recognizer, lines[:3], same_voice=True)))
+    assert [message.partition(",")[0] for message in messages] == ["the same voice: only 3 lines"]
+    assert not advised(lambda: list(recognize_lines(recognizer, lines[:1], same_voice=True))), "there is no voice"
+
+
+def test_lines_in_all_moods_need_no_advice(recognizer, lines):
+    assert recognizer.advice(recognizer.voice(lines, "anna")[0].profile) is None
+
+
+def test_neutral_lines_only_get_the_advice_to_add_other_moods(recognizer, lines, tmp_path):
+    neutral = [line for line in lines if "_NEU_" in line.name]
+    samples = [soundfile.read(line, dtype="float32")[0] for line in neutral[:2]]
+    soundfile.write(tmp_path / "both.wav", np.concatenate(samples), RATE)
+    voice = recognizer.voice([*neutral, tmp_path / "both.wav"], "anna")[0].profile
+    assert recognizer.advice(voice).startswith("its lines sound nearly all neutral; add lines in other moods")
 
 
 # --- what is not speech -----------------------------------------------------------------------------------------------

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from dser_ext.errors import DserError
+from dser_training.corpora.augmentation import Augmentation
+
+HEADS = ("voice", "plain")
+LAYERS = ("all", "last")
+OBJECTIVES = ("cross-entropy", "dirichlet")
+TRAINED = ("all", "head", "projection and head")
 
 
 class ConfigError(DserError):
@@ -20,43 +26,90 @@ class UtteranceConfig:
     """Settings of the utterance stage."""
 
     backbone: str  # hub name or folder of a Whisper, Wav2Vec2, HuBERT or WavLM encoder
-    corpora: dict[str, str] = field(default_factory=dict)  # name → folder
+    corpora: dict[str, str] = field(default_factory=dict)  # name → folder, to train on
+    train_splits: list[str] = field(default_factory=lambda: ["train"])  # of their clips
+    shares: dict[str, float] = field(default_factory=dict)  # of a corpus that is heard in an epoch; 1 if not named
     validate: str = ""  # folder with RAVDESS, to measure on and never to train on; empty for none
-    run: str = "runs/utterance"  # folder for the checkpoint
-    start: str = ""  # folder of a checkpoint whose networks training starts from; empty for the backbone alone
+    bursts: str = ""  # folder with vocal bursts that break into lines; empty for none
+    run: str = "runs/utterance"  # folder for checkpoints and logs
+    start: str = ""  # folder of a run whose networks training starts from; empty for the backbone alone
     seed: int = 2508
-    feature_size: int = 128  # D
-    smoothing_frames: int = 75  # moving average in the head, 1.5 s; 5 in the paper
-    half_known_seconds: float = 8.0  # of speech, after which a voice counts half
-    train_backbone: bool = False
-    only_absolute: bool = False  # train nothing but what the head adds where no voice is known
+    halve_after: int | None = None  # layers of a Whisper backbone after which it works at 25 frames a second
+    layers: str = "all"  # of the backbone, each projected; or "last", as in the paper
+    feature_size: int = 32  # D
+    head: str = "voice"  # or "plain", the paper's, which knows no voice
+    smoothing_frames: int = 75  # moving average in the head, 1.5 s
+    half_known_seconds: float = 8.0  # of speech, after which a voice counts half for Σα
+    train: str = "all"  # or "projection and head" or "head", with what the frozen rest hears kept
+    objective: str = "cross-entropy"  # or "dirichlet", the likelihood of the mixtures
+    votes: float = 0.0  # share of the raters' mixture in a clip's label, where there is one; the rest is the intended
     label_smoothing: float = 0.1
-    steps: int = 400  # batches
-    voices_per_batch: int = 6
-    clips_per_voice: int = 96  # at most, in a batch
-    learning_rate: float = 3e-3
-    backbone_learning_rate: float = 5e-5
+    line_loss: float = 0.3  # weight of telling the voice's own lines, too
+    mixed: float = 0.0  # share of lines that are averaged with another of the voice, and their labels with them
+    epochs: int = 20
+    patience: int = 6  # epochs without a better result on held-out actors, after which training ends
+    measure_every: int = 1  # epochs
+    voices_per_batch: int = 3
+    clips_per_voice: int = 20
+    clip_frames: int = 120  # of each clip, 2.4 s; longer ones are cut at a random place
+    frames_per_clip: int = 4  # that are told besides the clip's mean
+    paired: float = 0.3  # share of clips that are heard in pairs, one after the other
+    learning_rate: float = 1e-3  # of projection and head
+    backbone_learning_rate: float = 1e-4  # of the last layer
+    layer_decay: float = 0.8  # learning rate of a layer relative to that of the next
+    last_learning_rate: float = 0.05  # at the end, relative to the first
+    warm_up: float = 0.05  # share of the steps in which the learning rate rises
     weight_decay: float = 0.01
-    dropout: float = 0.3
+    dropout: float = 0.3  # of what a frozen backbone hears
+    averaging: float = 0.98  # of the weights over steps; 0 for none
+    bfloat16: bool = True
+    workers: int = 1  # processes that prepare batches
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
 
 def load(path: str | Path, overrides: list[str]) -> UtteranceConfig:
-    """Read a YAML file and apply KEY=VALUE overrides (values are YAML). Raises ConfigError naming what is wrong."""
+    """Read a YAML file and apply KEY=VALUE overrides (values are YAML, augmentation.KEY for that section).
+
+    Raises ConfigError naming what is wrong.
+    """
     try:
         settings: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         for override in overrides:
             key, equals, value = override.partition("=")
             if not equals:
                 raise ConfigError(f"{override}: write KEY=VALUE")
-            settings[key] = yaml.safe_load(value)
+            section, dot, name = key.partition(".")
+            if dot:
+                settings.setdefault(section, {})[name] = yaml.safe_load(value)
+            else:
+                settings[key] = yaml.safe_load(value)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, TypeError) as error:
+    except (yaml.YAMLError, TypeError, AttributeError) as error:
         raise ConfigError(f"{path}: not a YAML document of settings") from error
-    known = {setting.name for setting in fields(UtteranceConfig)}
-    if unknown := sorted(set(settings) - known):
-        raise ConfigError(f"{path}: {unknown[0]} is no setting; those are {', '.join(sorted(known))}")
+    return from_settings(path, settings)
+
+
+def from_settings(path: str | Path, settings: Any) -> UtteranceConfig:
+    """A configuration of plain values, as YAML and JSON give them. Raises ConfigError naming what is wrong."""
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{path}: not a YAML document of settings")
+    _check_names(path, settings, UtteranceConfig)
     try:
-        return UtteranceConfig(**settings)
+        config = UtteranceConfig(**settings)
+        if isinstance(config.augmentation, dict):
+            _check_names(path, config.augmentation, Augmentation)
+            ranges = {key: tuple(value) if isinstance(value, list) else value for key, value in config.augmentation.items()}
+            config = replace(config, augmentation=Augmentation(**ranges))
     except TypeError as error:
         raise ConfigError(f"{path}: {error}") from error
+    for key, choices in (("head", HEADS), ("layers", LAYERS), ("objective", OBJECTIVES), ("train", TRAINED)):
+        if getattr(config, key) not in choices:
+            raise ConfigError(f"{path}: {key} is {getattr(config, key)!r}; choose {' or '.join(map(repr, choices))}")
+    return config
+
+
+def _check_names(path: str | Path, settings: dict[str, Any], kind: type) -> None:
+    known = {setting.name for setting in fields(kind)}
+    if unknown := sorted(set(settings) - known):
+        raise ConfigError(f"{path}: {unknown[0]} is no setting; those are {', '.join(sorted(known))}")

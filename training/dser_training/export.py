@@ -1,4 +1,4 @@
-"""Checkpoint → model bundle: two ONNX files with half-precision weights, and a card."""
+"""Run → model bundle: two ONNX files whose weights are stored in 8 and 16 bits, and a card."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 import dser_ext
 from dser_ext.emotion.names import EMOTIONS, NEUTRAL
 from dser_ext.emotion.track import FRAME_RATE
+from dser_ext.formats.files import written_whole
 from dser_ext.recognition.bundle import CARD, FEATURES, HEAD, SCHEMA
 from dser_training.config import UtteranceConfig
 from dser_training.stages.utterance import load
@@ -25,33 +27,38 @@ log = logging.getLogger(__name__)
 
 OPSET = 18
 WINDOW_SECONDS, OVERLAP_SECONDS = 12.0, 2.4
-LARGE = 1024  # values in a weight from which on it is stored in half precision
+LARGE = 1024  # values in a weight from which on it is stored in fewer bits
 NONSPEECH_TOTAL = 0.3  # Σα where there is no speech: wide, whatever the voice
 NONSPEECH_NEUTRAL = 0.75  # neutral's share there
 
 
 def export(config: UtteranceConfig, folder: str | Path) -> Path:
-    """Write the bundle of the run that `config` names. Weights are stored as float16 and computed with as float32."""
+    """Write the bundle of the run that `config` names; what it computes, it computes with float32."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    config, network, head = load(config.run)
+    model = load(config.run)
+    config = model.config
     size = config.feature_size
-    voice = {"voice_mean": torch.zeros(1, size), "voice_seconds": torch.ones(1)}
-    batch, samples, frames = torch.export.Dim("batch"), torch.export.Dim("samples"), torch.export.Dim("frames")
-    _write(
-        folder / FEATURES,
-        network,
-        {"waveform": torch.zeros(2, 32_000)},
-        {"waveform": {0: batch, 1: samples}},
-        ["features", "speech"],
+    batch, samples, frames, lines = (torch.export.Dim(name) for name in ("batch", "samples", "frames", "lines"))
+    features = _onnx(
+        model.network, {"waveform": torch.zeros(2, 32_000)}, {"waveform": {0: batch, 1: samples}}, ["features", "speech"]
     )
-    _write(
-        folder / HEAD,
-        head,
-        {"features": torch.zeros(1, 100, size), "speech": torch.ones(1, 100), **voice},
-        {"features": {1: frames}, "speech": {1: frames}, "voice_mean": {}, "voice_seconds": {}},
-        ["concentration"],
+    head = _onnx(
+        model.head,
+        {
+            "features": torch.zeros(1, 100, size),
+            "speech": torch.ones(1, 100),
+            "voice_lines": torch.zeros(1, 3, size),
+            "voice_weights": torch.ones(1, 3),
+        },
+        {"features": {1: frames}, "speech": {1: frames}, "voice_lines": {1: lines}, "voice_weights": {1: lines}},
+        ["concentration", "composition"],
     )
+    _compress(features)
+    for network, file in ((features, FEATURES), (head, HEAD)):
+        onnx.checker.check_model(network)
+        with written_whole(folder / file, "wb") as out:
+            out.write(network.SerializeToString())
     total = [NONSPEECH_TOTAL * (1 - NONSPEECH_NEUTRAL) / (len(EMOTIONS) - 1)] * len(EMOTIONS)
     total[NEUTRAL] = NONSPEECH_TOTAL * NONSPEECH_NEUTRAL
     card: dict[str, Any] = {
@@ -67,17 +74,19 @@ def export(config: UtteranceConfig, folder: str | Path) -> Path:
         "context_frames": config.smoothing_frames // 2,
         "nonspeech_concentration": [round(value, 6) for value in total],
         "backbone": Path(config.backbone).name,
-        "corpora": sorted(config.corpora),
+        "corpora": sorted([*config.corpora, *(["bursts"] if config.bursts else [])]),
         "licence": "Apache-2.0",
         "sha256": {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in (FEATURES, HEAD)},
     }
-    (folder / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    with written_whole(folder / CARD) as file:
+        json.dump(card, file, indent=2)
+        file.write("\n")
     return folder
 
 
-def _write(
-    path: Path, module: torch.nn.Module, inputs: dict[str, torch.Tensor], shapes: Any, outputs: list[str]
-) -> None:
+def _onnx(
+    module: torch.nn.Module, inputs: dict[str, torch.Tensor], shapes: Any, outputs: list[str]
+) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory() as scratch:
         raw = Path(scratch) / "raw.onnx"
         torch.onnx.export(
@@ -91,24 +100,38 @@ def _write(
             dynamo=True,
             external_data=False,
         )
-        model = onnx.load(raw)
-    _halve(model)
-    onnx.checker.check_model(model)
-    onnx.save(model, path)
+        return onnx.load(raw)
 
 
-def _halve(model: onnx.ModelProto) -> None:
-    """Store large weights as float16, each followed by a cast that the runtime folds away when it loads the file."""
+def _compress(model: onnx.ModelProto) -> None:
+    """Store the weights of matrix products as int8 with a scale for each column, other large ones as float16.
+
+    Each is followed by nodes that make float32 of it, which the runtime folds away when it loads the file.
+    """
     graph = model.graph
-    casts = []
-    for weight in graph.initializer:
+    factors = {node.input[1] for node in graph.node if node.op_type == "MatMul"}
+    added: list[NodeProto] = []
+    for weight in list(graph.initializer):
         array = numpy_helper.to_array(weight)
         if weight.data_type != TensorProto.FLOAT or array.size < LARGE:
             continue
         name = weight.name
-        weight.CopyFrom(numpy_helper.from_array(array.astype(np.float16), name + "_half"))
-        casts.append(helper.make_node("Cast", [name + "_half"], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
+        if name in factors and array.ndim == 2:
+            stored, scale = in_eight_bits(array)
+            weight.CopyFrom(numpy_helper.from_array(stored, name + "_int8"))
+            graph.initializer.append(numpy_helper.from_array(scale, name + "_scale"))
+            added.append(helper.make_node("Cast", [name + "_int8"], [name + "_whole"], to=TensorProto.FLOAT))
+            added.append(helper.make_node("Mul", [name + "_whole", name + "_scale"], [name]))
+        else:
+            weight.CopyFrom(numpy_helper.from_array(array.astype(np.float16), name + "_half"))
+            added.append(helper.make_node("Cast", [name + "_half"], [name], to=TensorProto.FLOAT))
+    nodes = [*added, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
     del graph.value_info[:]
+
+
+def in_eight_bits(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Weights (inputs, outputs) as int8 and the scale of each output, (1, outputs)."""
+    scale = np.maximum(np.abs(weight).max(axis=0, keepdims=True), 1e-12) / 127
+    return np.round(weight / scale).astype(np.int8), scale.astype(np.float32)

@@ -11,20 +11,8 @@ from dser_ext.errors import DserError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a stage; exit code 0 done, 1 failed with one line on stderr, 2 wrong usage."""
-    parser = argparse.ArgumentParser(prog="dser-train", description=__doc__)
-    stages = parser.add_subparsers(dest="stage", required=True)
-    for name, what in (
-        ("utterance", "stage 1: train the utterance model"),
-        ("export", "write a checkpoint as a model bundle"),
-        ("evaluate", "measure a model bundle on CREMA-D and RAVDESS"),
-    ):
-        stage = stages.add_parser(name, help=what)
-        stage.add_argument("--config", required=True, help="YAML file of the run")
-        stage.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
-        if name != "utterance":
-            stage.add_argument("--bundle", required=True, help="folder of the model bundle")
-    options = parser.parse_args(arguments)
+    """Run a command; exit code 0 done, 1 failed with one line on stderr, 2 wrong usage."""
+    options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
         print(_run(options))
@@ -34,25 +22,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         print(f'dser-train: {error.name} is missing; pip install "dser-audio2face[training]"', file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("dser-train: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
     return 0
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dser-train", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def command(name: str, what: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=what)
+        added.add_argument("--config", required=True, help="YAML file of the run")
+        added.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
+        return added
+
+    command("utterance", "stage 1: train the utterance model")
+    command("export", "write a run as a model bundle").add_argument("--bundle", required=True, help="folder to write")
+    evaluate = command("evaluate", "measure a model bundle on CREMA-D, RAVDESS, read speech and what is no speech")
+    evaluate.add_argument("--bundle", required=True, help="folder of the model")
+    evaluate.add_argument("--output", metavar="DIR", help="folder for the report, as Markdown and JSON, and its pictures")
+    evaluate.add_argument("--sets", nargs="+", metavar="SET", help="develop, test, ravdess, read; all if not given")
+    evaluate.add_argument("--robustness", action="store_true", help="also in noise, by telephone, as MP3, with pauses")
+    evaluate.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
 def _run(options: argparse.Namespace) -> object:
-    """Run the stage asked for; torch and transformers are only imported by now."""
+    """Run the command asked for; torch and transformers are only imported by now."""
     from dser_training.config import load
 
     config = load(options.config, options.overrides)
-    if options.stage == "utterance":
+    if options.command == "utterance":
         from dser_training.stages.utterance import train
 
         return train(config)
-    if options.stage == "export":
+    if options.command == "export":
         from dser_training.export import export
 
         return export(config, options.bundle)
-    from dser_training.evaluation import evaluate
+    from dser_training.evaluation.evaluate import evaluate
+    from dser_training.evaluation.sets import SETS
 
-    return evaluate(config, options.bundle)
+    sets = options.sets or tuple(SETS)
+    return evaluate(
+        config, options.bundle, options.output, sets=sets, robustness=options.robustness, as_json=options.json
+    )
 
 
 if __name__ == "__main__":

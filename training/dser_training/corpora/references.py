@@ -1,4 +1,4 @@
-"""Which of a speaker's other lines stand in for the voice profile, in training and in evaluation."""
+"""Which of a speaker's other lines stand in for the voice in training."""
 
 from __future__ import annotations
 
@@ -10,34 +10,41 @@ from dser_ext.emotion.names import NEUTRAL
 Emotions = NDArray[np.int64]
 Random = np.random.Generator
 
-NO_VOICE = 0.3  # share of training lines that are measured without a voice
 MOST_LINES = 90
-MIXTURES = {"any": 0.5, "one-sided": 0.35, "neutral": 0.15}  # what a training reference is made of
+KINDS = {"none": 0.2, "any": 0.3, "one-sided": 0.2, "mostly neutral": 0.15, "one emotion": 0.15}
+"""How often a training line is measured without a voice, or against which others of the speaker."""
 
 
 def training_references(emotions: Emotions, random: Random) -> NDArray[np.bool_]:
     """For each of C lines of a speaker the others that it is measured against, (C, C) bool.
 
-    None of them, or a number drawn evenly on a log scale; of any emotion, of a few (by a Dirichlet draw), or neutral.
+    emotions: (C,), -1 where unknown. The number of others is drawn evenly on a log scale.
     """
     count = len(emotions)
     chosen = np.zeros((count, count), bool)
-    kinds, shares = list(MIXTURES), list(MIXTURES.values())
+    kinds, shares = list(KINDS), list(KINDS.values())
     for line in range(count):
-        if random.random() < NO_VOICE:
+        kind = kinds[random.choice(len(kinds), p=shares)]
+        if kind == "none" or count < 2:
             continue
         lines = int(np.exp(random.uniform(0, np.log(MOST_LINES))))
-        chosen[line, _draw(emotions, line, lines, kinds[random.choice(len(kinds), p=shares)], random)] = True
+        chosen[line, _draw(emotions, line, lines, kind, random)] = True
     return chosen
 
 
 def _draw(emotions: Emotions, line: int, lines: int, kind: str, random: Random) -> NDArray[np.int64]:
     others = np.flatnonzero(np.arange(len(emotions)) != line)
-    if kind == "neutral":
-        others = others[emotions[others] == NEUTRAL]
     weights = np.ones(len(others))
     if kind == "one-sided":
-        weights = random.dirichlet(np.full(emotions.max() + 1, 0.5))[emotions[others]] + 1e-6
+        weights = random.dirichlet(np.full(emotions.max() + 2, 0.5))[emotions[others]] + 1e-6
+    if kind == "mostly neutral":
+        neutral = random.choice([0.7, 1.0])
+        is_neutral = emotions[others] == NEUTRAL
+        weights = np.where(is_neutral, neutral / max(1, is_neutral.sum()), (1 - neutral) / max(1, (~is_neutral).sum()))
+    if kind == "one emotion":
+        same = emotions[line] if random.random() < 0.5 else random.choice(emotions)
+        weights = (emotions[others] == same).astype(float)
+    others, weights = others[weights > 0], weights[weights > 0]
     # The largest of u^(1/w) are a weighted draw without replacement (Efraimidis and Spirakis 2006).
-    keys = random.random(len(others)) ** (1 / weights)
+    keys = np.log(random.random(len(others))) / weights
     return others[np.argsort(-keys)[:lines]]

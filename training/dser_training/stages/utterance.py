@@ -1,208 +1,269 @@
-"""Stage 1: the utterance model, measured against the speaker's voice.
+"""Stage 1: the utterance model, alone as in the paper, or measured against the speaker's voice.
 
-With a frozen backbone every clip is heard once and only the projection and the head are trained, in minutes. With a
-trainable one the clips of a batch go through the whole network each time.
+Runs under Hugging Face accelerate: on one CPU or GPU as it is, on several with
+`accelerate launch --no_python dser-train utterance --config …`.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import os
+import math
+import time
 from collections import defaultdict
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
-from dser_ext.emotion.names import EMOTIONS
 from dser_training.config import UtteranceConfig
-from dser_training.corpora.clips import Clip, CorpusError, read
-from dser_training.corpora.references import training_references
-from dser_training.losses import dirichlet_nll, soft_labels
-from dser_training.networks import FeatureNetwork, Head, backbone, concentration
-from dser_training.stages import heard, live
-from dser_training.stages.heard import Heard, Lot
+from dser_training.corpora.clip import Clip, CorpusError
+from dser_training.corpora.clips import read
+from dser_training.networks import FeatureNetwork
+from dser_training.stages.batches import Batches
+from dser_training.stages.checkpoint import CheckpointError, load_model, load_state, save_model, save_state
+from dser_training.heads import VoiceHead
+from dser_training.stages.development import accuracy, calibrate, heard
+from dser_training.stages.kept import KeptBatches, hear
+from dser_training.stages.model import UtteranceModel
+from dser_training.stages.sounds import sound
+from dser_training.stages.speech import fit_speech
+from dser_ext.recognition.speech import loud_frames
 
 log = logging.getLogger(__name__)
 
 SCALE_CLIPS, SPEECH_CLIPS = 500, 1000  # enough to fit the scale and the speech output on
-READ_EVERY, READ_CLIPS = 3, 24  # to so many voices in a batch comes one that reads neutrally, so many lines
-STRANGERS = 24  # readers in a batch that are heard without a voice
+LARGEST_GRADIENT = 1.0  # norm
 
 
 def train(config: UtteranceConfig) -> Path:
-    """Train as configured and return the checkpoint's folder. The same configuration and seed give the same result."""
-    torch.manual_seed(config.seed)
-    random = np.random.default_rng(config.seed)
-    clips = [clip for corpus, folder in config.corpora.items() for clip in read(corpus, folder)]
-    voices = _by_voice([clip for clip in clips if clip.split == "train" and clip.emotion is not None])
-    network, head = _networks(config) if not config.start else load(config.start)[1:]
-    network.eval().requires_grad_(False)
-    some = [clip for voice in voices for clip in voice]
-    random.shuffle(some)
-    if not config.start:
-        with one_thread():
-            heard.fit_scale(network, some[:SCALE_CLIPS])
-    batches = live.batches if config.train_backbone else _kept_batches
-    _fit(config, network, head, batches(config, network, voices, random), random)
-    if config.train_backbone or not config.start:
-        with one_thread():
-            right = heard.fit_speech(network.requires_grad_(False), some[:SPEECH_CLIPS], config.seed)
-        log.info("speech or not: %.4f of held-out frames right", right)
-    return save(config, network, head)
+    """Train as configured and return the run's folder. The same settings and seed give the same result.
 
-
-def _networks(config: UtteranceConfig) -> tuple[FeatureNetwork, Head]:
-    network = FeatureNetwork(backbone(config.backbone), config.feature_size)
-    return network, Head(config.feature_size, config.smoothing_frames, config.half_known_seconds)
-
-
-def _by_voice(clips: list[Clip]) -> list[list[Clip]]:
-    voices: dict[str, list[Clip]] = defaultdict(list)
-    for clip in clips:
-        voices[clip.speaker].append(clip)
-    if not voices:
-        raise CorpusError("the training split is empty; name a corpus with training speakers in `corpora`")
-    return list(voices.values())
-
-
-def _kept_batches(
-    config: UtteranceConfig, network: FeatureNetwork, voices: list[list[Clip]], random: np.random.Generator
-) -> Iterator[list[Lot]]:
-    """Endless batches from what the frozen backbone has heard."""
-    acting, reading, strangers = [], [], []
-    for voice, kept in zip(voices, _hear_all(config, network, voices, random), strict=True):
-        group = acting if heard.acts(voice) else reading if len(voice) >= heard.FEW_LINES else strangers
-        group.append(kept)
-    dropout = nn.Dropout(config.dropout)
-
-    def lot(kept: Heard, pick: np.ndarray, strangers: bool = False) -> Lot:
-        frames, mean = torch.from_numpy(kept.frames[pick]).float(), torch.from_numpy(kept.mean[pick])
-        seconds, emotion = torch.from_numpy(kept.seconds[pick]), torch.from_numpy(kept.emotion[pick])
-        return Lot(network.project(dropout(frames)), network.project(mean), seconds, emotion, strangers)
-
-    def some(kept: Heard, most: int) -> Lot:
-        return lot(kept, random.permutation(len(kept.emotion))[:most])
-
-    network.project.requires_grad_(not config.only_absolute)
-    while True:
-        order = random.permutation(len(acting))
-        for start in range(0, len(order) - config.voices_per_batch + 1, config.voices_per_batch):
-            chosen = order[start : start + config.voices_per_batch]
-            batch = [some(acting[index], config.clips_per_voice) for index in chosen]
-            if reading:
-                few = config.voices_per_batch // READ_EVERY
-                batch += [some(reading[index], READ_CLIPS) for index in random.integers(len(reading), size=few)]
-            if strangers:
-                batch += [
-                    lot(strangers[index], np.arange(len(strangers[index].emotion)), strangers=True)
-                    for index in random.integers(len(strangers), size=STRANGERS)
-                ]
-            yield batch
-
-
-def _hear_all(
-    config: UtteranceConfig, network: FeatureNetwork, voices: list[list[Clip]], random: np.random.Generator
-) -> Iterator[Heard]:
-    """Every voice as the backbone hears it: one voice a core, since a single line is too little work for several."""
-
-    def hear(number: int, generator: np.random.Generator) -> Heard:
-        if number % 20 == 0:
-            log.info("hearing voice %d of %d", number + 1, len(voices))
-        return heard.hear(network, voices[number], config.smoothing_frames, generator)
-
-    with ThreadPoolExecutor(os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        yield from pool.map(hear, range(len(voices)), random.spawn(len(voices)))
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Run each operation of torch on one core: on lines of some seconds more of them only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _fit(
-    config: UtteranceConfig,
-    network: FeatureNetwork,
-    head: Head,
-    batches: Iterator[list[Lot]],
-    random: np.random.Generator,
-) -> None:
-    """Cross-entropy decides the expected mixture, the Dirichlet likelihood of it how sure to be.
-
-    The likelihood of both at once trades the mixture of unheard kinds of speech for density at the corners.
+    A run that was interrupted goes on after its last finished epoch, with the result that it would have had.
+    Raises CorpusError, BackboneError, CheckpointError, or FloatingPointError where the loss is no number any more.
     """
-    own = head.absolute if config.only_absolute else nn.ModuleList([network.project, head])
-    groups = [{"params": list(own.parameters()), "lr": config.learning_rate}]
-    if config.train_backbone:
-        groups.append({"params": list(network.backbone.parameters()), "lr": config.backbone_learning_rate})
-    optimiser = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, [group["lr"] for group in groups], total_steps=config.steps, pct_start=0.1
+    accelerator = Accelerator(
+        mixed_precision="bf16" if config.bfloat16 else "no", log_with="tensorboard", project_dir=config.run
     )
-    for step, batch in zip(range(config.steps), batches, strict=False):
-        logits, log_total, emotion = _outputs(head, batch, random)
-        mixture = soft_labels(emotion, len(EMOTIONS), config.label_smoothing)[:, None].expand_as(logits)
-        loss = nn.functional.cross_entropy(logits.flatten(0, 1), mixture.flatten(0, 1))
-        loss = loss + dirichlet_nll(concentration(logits.detach(), log_total), mixture)
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"the loss became {loss.item()} at step {step}; lower learning_rate")
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_([weight for group in groups for weight in group["params"]], 1.0)
-        optimiser.step()
-        schedule.step()
-        if step % 50 == 0 or step == config.steps - 1:
-            log.info("step %d of %d, loss %.4f", step, config.steps, loss.item())
+    torch.manual_seed(config.seed)
+    clips = [clip for corpus, folder in config.corpora.items() for clip in read(corpus, folder)]
+    learned = [c for c in clips if c.split in config.train_splits and (c.emotion is not None or c.mixture)]
+    if not learned:
+        raise CorpusError("the training split is empty; name a corpus with training speakers in `corpora`")
+    held_out = acted([clip for clip in clips if clip.split == "develop" and clip.split not in config.train_splits])
+    model = UtteranceModel(config)
+    some = [learned[index] for index in np.random.default_rng(config.seed).permutation(len(learned))]
+    if config.start:
+        restore(model, load_model(config.start)[1], config.start)
+    else:
+        fit_scale(model.network, some[:SCALE_CLIPS])
+    _Run(accelerator, config, model, learned, held_out).fit()
+    if accelerator.is_main_process:
+        restore(model, load_model(config.run)[1], config.run)
+        right = fit_speech(model.network.requires_grad_(False).eval(), some[:SPEECH_CLIPS], config.seed)
+        log.info("speech or not: %.4f of held-out frames right", right)
+        if isinstance(model.head, VoiceHead) and held_out:
+            calibrate(model.head.requires_grad_(False), heard(model, held_out))
+        save_model(config.run, config, model.state_dict())
+    accelerator.end_training()
+    return Path(config.run)
 
 
-def _outputs(head: Head, batch: list[Lot], random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """The head's outputs for a batch's frames, (N, M, 6) and (N, M, 1), and the emotions (N,).
-
-    Each clip is measured against other clips of its lot.
-    """
-    outputs = []
-    for lot in batch:
-        chosen = np.zeros((len(lot.emotion),) * 2, bool)
-        if not lot.strangers:
-            chosen = training_references(lot.emotion.numpy(), random)
-        weight = torch.from_numpy(chosen).float() * lot.seconds
-        seconds = weight.sum(dim=1)
-        voice = (weight / seconds.clamp(min=1e-6)[:, None]) @ lot.mean
-        outputs.append(head.outputs(lot.frames, voice, seconds))
-    logits, log_total = (torch.cat(parts) for parts in zip(*outputs, strict=True))
-    return logits, log_total, torch.cat([lot.emotion for lot in batch])
+def load(folder: str | Path) -> UtteranceModel:
+    """The networks of a run, ready to use. Raises CheckpointError or BackboneError."""
+    config, tensors = load_model(folder)
+    model = UtteranceModel(config)
+    restore(model, tensors, folder)
+    return model.requires_grad_(False).eval()
 
 
-def save(config: UtteranceConfig, network: FeatureNetwork, head: Head) -> Path:
-    """Write the checkpoint: weights as safetensors, settings as JSON."""
-    folder = Path(config.run)
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors = {f"features.{name}": tensor for name, tensor in network.state_dict().items()}
-    tensors |= {f"head.{name}": tensor for name, tensor in head.state_dict().items()}
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n", encoding="utf-8")
-    return folder
+def restore(model: UtteranceModel, tensors: dict[str, Tensor], folder: str | Path) -> None:
+    """Put weights back. Raises CheckpointError where they are another model's; another kind of head is left out."""
+    own = model.state_dict()
+    if model.head.state_dict().keys() != {key.removeprefix("head.") for key in tensors if key.startswith("head.")}:
+        tensors = {key: tensor for key, tensor in tensors.items() if not key.startswith("head.")}
+    wrong = [key for key, tensor in tensors.items() if key not in own or own[key].shape != tensor.shape]
+    if wrong:
+        raise CheckpointError(f"{folder}: its networks are not those of this configuration ({wrong[0]})")
+    model.load_state_dict(own | tensors)
 
 
-def load(folder: str | Path) -> tuple[UtteranceConfig, FeatureNetwork, Head]:
-    """The networks of a checkpoint, ready to run. Raises OSError where it or its backbone is missing."""
-    folder = Path(folder)
-    config = UtteranceConfig(**json.loads((folder / "config.json").read_text(encoding="utf-8")))
-    network, head = _networks(config)
-    tensors = load_file(folder / "model.safetensors")
-    for module, prefix in ((network, "features."), (head, "head.")):
-        module.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
-    return config, network.eval(), head.eval()
+@torch.no_grad()
+def fit_scale(network: FeatureNetwork, clips: Sequence[Clip]) -> None:
+    """Set the mean and deviation that the layers are standardised with, over the speech of these clips."""
+    count, total, squares = 0, torch.zeros_like(network.mean).double(), torch.zeros_like(network.mean).double()
+    for clip in clips:
+        samples = sound(clip)
+        hidden = network.flat(network.hidden(torch.from_numpy(samples)[None]))[0]
+        hidden = hidden[torch.from_numpy(loud_frames(samples))].double()
+        count, total, squares = count + len(hidden), total + hidden.sum(0), squares + hidden.square().sum(0)
+    mean = total / max(1, count)
+    network.mean.copy_(mean.float())
+    network.std.copy_((squares / max(1, count) - mean.square()).clamp(min=1e-8).sqrt().float())
+
+
+class _Run:
+    """One training run: where it is, and how it goes on."""
+
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        config: UtteranceConfig,
+        model: UtteranceModel,
+        learned: Sequence[Clip],
+        held_out: Sequence[Clip],
+    ) -> None:
+        self.accelerator, self.config, self.held_out = accelerator, config, held_out
+        self.optimiser = torch.optim.AdamW(_groups(model, config), weight_decay=config.weight_decay)
+        self.batches = _batches(model, config, learned)
+        self.model, self.optimiser = accelerator.prepare(model, self.optimiser)
+        self.networks: UtteranceModel = accelerator.unwrap_model(self.model)
+        self.average = {key: tensor.clone() for key, tensor in self.networks.state_dict().items()}
+        self.progress: dict[str, Any] = {"epoch": 0, "step": 0, "best": -1.0, "best_epoch": -1}
+        if state := load_state(config.run, self.optimiser):
+            weights, self.progress = state
+            self.networks.load_state_dict(weights["model"])
+            self.average = weights["average"]
+            log.info("going on after epoch %d", self.progress["epoch"])
+
+    def fit(self) -> None:
+        """Train until the epochs are done or nothing gets better; the best networks lie in the run's folder."""
+        self.accelerator.init_trackers("tensorboard")
+        while self.progress["epoch"] < self.config.epochs and self._hopeful():
+            start = time.perf_counter()
+            loss = self._epoch()
+            self.progress["epoch"] += 1
+            log.info("epoch %d of %d: loss %.4f, %.0f s", self.progress["epoch"], self.config.epochs, loss,
+                     time.perf_counter() - start)  # fmt: skip
+            self.accelerator.log({"loss": loss}, step=self.progress["epoch"])
+            if self.progress["epoch"] % self.config.measure_every == 0 or self.progress["epoch"] == self.config.epochs:
+                self._measure()
+            if self.accelerator.is_main_process:
+                weights = {"model": self.networks.state_dict(), "average": self.average}
+                save_state(self.config.run, self.optimiser, weights, self.progress)
+            self.accelerator.wait_for_everyone()
+
+    def _hopeful(self) -> bool:
+        return bool(self.progress["epoch"] - self.progress["best_epoch"] <= self.config.patience or not self.held_out)
+
+    def _epoch(self) -> float:
+        """The mean loss of an epoch."""
+        self.batches.set_epoch(self.progress["epoch"])
+        torch.manual_seed(self.config.seed + self.progress["epoch"])
+        self.model.train(self.config.train != "head")
+        if self.config.train != "all":
+            self.networks.network.backbone.eval()
+        share, own = self.accelerator.num_processes, self.accelerator.process_index
+        count = len(self.batches) // share
+        if not count:
+            raise CorpusError(f"{len(self.batches)} batches are too few for {share} processes; start fewer")
+        loader = DataLoader(
+            self.batches, batch_size=None, sampler=range(own, count * share, share), num_workers=self.config.workers
+        )
+        total = 0.0
+        for number, batch in enumerate(loader):
+            self._set_rates()
+            loss = self.model(to_device(batch, self.accelerator.device))
+            if not torch.isfinite(loss):
+                raise FloatingPointError(
+                    f"the loss became {loss.item()} in epoch {self.progress['epoch']}, batch {number}; lower "
+                    "learning_rate; what was learned until the last epoch is kept"
+                )
+            self.optimiser.zero_grad()
+            self.accelerator.backward(loss)
+            self.accelerator.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT)
+            self.optimiser.step()
+            self._remember()
+            self.progress["step"] += 1
+            total += loss.item()
+            if number % 20 == 0:
+                log.info("epoch %d, batch %d of %d, loss %.4f", self.progress["epoch"], number, count, loss.item())
+        return total / count
+
+    def _set_rates(self) -> None:
+        """A rise, then a straight fall to `last_learning_rate` of the first."""
+        steps = max(1, len(self.batches) // self.accelerator.num_processes * self.config.epochs)
+        done, rise = self.progress["step"] / steps, self.config.warm_up
+        last = self.config.last_learning_rate
+        factor = (done + 1 / steps) / rise if done < rise else 1 - (1 - last) * (done - rise) / (1 - rise)
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["rate"] * factor
+
+    @torch.no_grad()
+    def _remember(self) -> None:
+        """Move the average of the weights a step on; at first it follows closely."""
+        keep = min(self.config.averaging, (1 + self.progress["step"]) / (10 + self.progress["step"]))
+        for key, tensor in self.networks.state_dict().items():
+            if tensor.is_floating_point() and self.config.averaging:
+                self.average[key].lerp_(tensor, 1 - keep)
+            else:
+                self.average[key].copy_(tensor)
+
+    def _measure(self) -> None:
+        """Measure the averaged weights on held-out actors, and keep them if they are the best."""
+        epoch = self.progress["epoch"]
+        score = float(epoch)
+        if self.held_out and self.accelerator.is_main_process:
+            current = {key: tensor.clone() for key, tensor in self.networks.state_dict().items()}
+            self.networks.load_state_dict(self.average)
+            self.networks.eval()
+            figures = accuracy(self.networks, heard(self.networks, self.held_out))
+            self.networks.load_state_dict(current)
+            score = (figures["alone"] + figures["with the voice"]) / 2
+            self.accelerator.log(figures, step=epoch)
+            log.info("held-out actors: %s", ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+        score = float(self.accelerator.gather(torch.tensor([score], device=self.accelerator.device)).max())
+        if score > self.progress["best"]:
+            self.progress |= {"best": score, "best_epoch": epoch}
+            if self.accelerator.is_main_process:
+                save_model(self.config.run, self.config, self.average)
+
+
+def acted(clips: Sequence[Clip]) -> list[Clip]:
+    """Labelled clips of speakers who have clips of several emotions."""
+    emotions: dict[str, set[int]] = defaultdict(set)
+    for clip in clips:
+        if clip.emotion is not None:
+            emotions[clip.speaker].add(clip.emotion)
+    return [clip for clip in clips if clip.emotion is not None and len(emotions[clip.speaker]) > 1]
+
+
+def _batches(model: UtteranceModel, config: UtteranceConfig, clips: Sequence[Clip]) -> Batches | KeptBatches:
+    if config.train != "all":
+        return KeptBatches(config, hear(model.network.eval(), clips, config))
+    bursts = [clip for clip in read("bursts", config.bursts) if clip.split == "train"] if config.bursts else []
+    return Batches(config, clips, bursts, model.network.backbone.longest_frames)
+
+
+def _groups(model: UtteranceModel, config: UtteranceConfig) -> list[dict[str, Any]]:
+    """What is trained, and how fast: deep layers of the backbone slower than those above them."""
+    model.requires_grad_(False)
+    own = list(model.head.parameters()) + ([] if config.train == "head" else [model.network.project.weight])
+    groups = [{"params": own, "rate": config.learning_rate}]
+    if config.train == "all":
+        depths = model.network.backbone.depths()
+        for depth, weights in enumerate(depths):
+            rate = config.backbone_learning_rate * config.layer_decay ** (len(depths) - 1 - depth)
+            groups.append({"params": weights, "rate": rate})
+    for group in groups:
+        for weight in group["params"]:
+            weight.requires_grad_(True)
+    return groups
+
+
+def to_device(batch: Any, device: torch.device) -> Any:
+    """A batch with all its tensors on a device."""
+    if device.type == "cpu":
+        return batch
+    moved = {}
+    for name, value in vars(batch).items():
+        if isinstance(value, Tensor):
+            value = value.to(device)
+        elif isinstance(value, list):
+            value = [each.to(device) for each in value]
+        moved[name] = value
+    return type(batch)(**moved)

@@ -1,0 +1,42 @@
+"""Clip: one recorded line of a corpus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dser_ext.emotion.names import EMOTIONS
+from dser_ext.errors import DserError
+
+
+class CorpusError(DserError):
+    """A corpus that is not where it should be, or not laid out as published."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A line by one speaker in one emotion.
+
+    speaker: corpus/speaker, as in "crema-d/1001".
+    emotion: the intended one, an index into EMOTIONS; None where there is no label or it is not among the six.
+    split: "train", "develop", "test" or "validate".
+    reference_only: may stand in a voice profile as `emotion`, but is no test of it (RAVDESS' calm).
+    mixture: six shares in the order of EMOTIONS, summing to 1: what raters heard or a manifest says; None if unknown.
+    sex: "female" or "male", empty if unknown. age: years, None if unknown.
+    label: the corpus' own word for the emotion, in corpora that tell more apart than the six; empty elsewhere.
+    """
+
+    path: Path
+    speaker: str
+    emotion: int | None
+    split: str
+    reference_only: bool = False
+    mixture: tuple[float, ...] | None = None
+    sex: str = ""
+    age: int | None = None
+    label: str = ""
+
+
+def index(emotion: str | None) -> int | None:
+    """Where an emotion stands in EMOTIONS; None stays None."""
+    return None if emotion is None else EMOTIONS.index(emotion)

@@ -1,0 +1,164 @@
+"""Measure a model bundle: hear every line of the sets once, and answer each question in one document."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from dser_ext.errors import DserWarning
+from dser_ext.formats.files import written_whole
+from dser_ext.recognition.bundle import CARD, ModelBundle
+from dser_ext.recognition.recognizer import Recognizer
+from dser_ext.recognition.voice import VoiceProfile
+from dser_training.config import ConfigError, UtteranceConfig
+from dser_training.corpora.clip import Clip
+from dser_training.corpora.conditions import CONDITIONS
+from dser_training.evaluation import nonspeech, pictures
+from dser_training.evaluation.figures import WORDS, by_actors, by_source, figures, with_and_without
+from dser_training.evaluation.report import markdown
+from dser_training.evaluation.results import Measurement, Result, measure
+from dser_training.evaluation.sets import READ, SETS, clips
+from dser_training.evaluation.voices import ALL, NONE, SEED, SETTINGS
+
+log = logging.getLogger(__name__)
+
+Document = dict[str, Any]
+
+SCHEMA = "dser.evaluation/1"
+IN_CARD = ("lines", "accuracy", "std", "calibration_error", "votes", "spread", "total", "neutral_total", "recall")
+"""Figures that go into the model's card, alone and with all other lines."""
+
+
+def evaluate(
+    config: UtteranceConfig,
+    folder: str | Path,
+    output: str | Path | None = None,
+    *,
+    sets: Sequence[str] = tuple(SETS),
+    robustness: bool = False,
+    as_json: bool = False,
+) -> str:
+    """The report on a bundle, as Markdown or JSON; with `output` both, and pictures, are written into that folder.
+
+    sets: names in SETS. robustness: also in each of CONDITIONS, which takes as long again for each.
+    The headline figures go into the bundle's card if all sets were asked for. The same model gives the same bytes.
+
+    Raises ModelError, CorpusError, ConfigError if there is nothing to measure on, FormatError if it cannot be written.
+    """
+    lines = _lines(config, sets)
+    recognizer = Recognizer(folder, "cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DserWarning)
+        document = _document(recognizer, lines, robustness)
+    if output is not None:
+        document["pictures"] = _pictures(document, Path(output))
+    texts = {"evaluation.md": markdown(document), "evaluation.json": json.dumps(document, indent=1, ensure_ascii=False)}
+    if output is not None:
+        for name, text in texts.items():
+            _write(text, Path(output) / name)
+    if set(sets) == set(SETS):
+        _note(document, recognizer.bundle)
+    return texts["evaluation.json" if as_json else "evaluation.md"]
+
+
+def _lines(config: UtteranceConfig, sets: Sequence[str]) -> dict[str, list[Clip]]:
+    """The lines of each set that has any, by the title it has in the report."""
+    if unknown := [name for name in sets if name not in SETS]:
+        raise ConfigError(f"{unknown[0]}: no such set; those are {', '.join(SETS)}")
+    lines = {SETS[name]: clips(name, config) for name in SETS if name in sets}
+    lines = {title: found for title, found in lines.items() if found}
+    if not lines:
+        raise ConfigError("the configuration names no corpus of the sets; set corpora or validate to their folders")
+    return lines
+
+
+def _document(recognizer: Recognizer, lines: dict[str, list[Clip]], robustness: bool) -> Document:
+    card = recognizer.bundle.card
+    document: Document = {
+        "schema": SCHEMA,
+        "model": {name: card[name] for name in ("name", "version", "sha256")},
+        "seed": SEED,
+        **{part: {} for part in ("sets", "actors", "robustness", "read", "nonspeech", "pictures")},
+        "unheard": [],
+    }
+    voices: list[VoiceProfile] = []
+    for title, found in lines.items():
+        acted = title not in READ.values()
+        measurement = measure(recognizer, found, tuple(SETTINGS) if acted else (NONE, ALL))
+        voices += measurement.voices
+        document["unheard"] += measurement.unheard
+        if not measurement.results[NONE]:
+            continue
+        document["sets"][title] = _settings(title, measurement)
+        if acted:
+            document["actors"][title] = _grouped(measurement, by_actors)
+        else:
+            document["read"] = _grouped(measurement, by_source)
+        if robustness:
+            document["robustness"][title] = {}
+            for name, condition in CONDITIONS.items():
+                changed = measure(recognizer, found, (NONE, ALL), condition)
+                document["robustness"][title][name] = _settings(f"{title}, {name}", changed)
+                document["unheard"] += changed.unheard
+    document["unheard"] = list(dict.fromkeys(document["unheard"]))
+    document["nonspeech"] = _nonspeech(recognizer, voices)
+    return document
+
+
+def _settings(title: str, measurement: Measurement) -> dict[str, Any]:
+    """Figures of each voice setting that any line could be measured with."""
+    found = {setting: figures(results) for setting, results in measurement.results.items() if results}
+    for setting, said in found.items():
+        log.info("%s, %s: accuracy %.3f of %d lines", title, setting, said["accuracy"], said["lines"])
+    return found
+
+
+def _grouped(measurement: Measurement, groups: Callable[[list[Result]], dict[str, list[Result]]]) -> dict[str, Any]:
+    """Figures of each group of lines, alone and with all other lines."""
+    found: dict[str, Any] = defaultdict(dict)
+    for setting in (NONE, ALL):
+        for name, results in groups(measurement.results[setting]).items():
+            found[name][setting] = figures(results)
+    return dict(found)
+
+
+def _nonspeech(recognizer: Recognizer, voices: Sequence[VoiceProfile]) -> dict[str, Any]:
+    """Figures of each kind of sound, without a voice and with each there is."""
+    log.info("what is no speech, with %d voices", len(voices))
+    profiles: dict[str, Sequence[VoiceProfile | None]] = {WORDS[NONE]: [None], WORDS[ALL]: voices}
+    return {
+        kind: {words: nonspeech.figures(recognizer, samples, some) for words, some in profiles.items() if some}
+        for kind, samples in nonspeech.sounds().items()
+    }
+
+
+def _pictures(document: Document, folder: Path) -> dict[str, str]:
+    """The name of the picture of each set of acted lines, drawn into the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = {}
+    for title in document["actors"]:
+        names[title] = f"confusion-{title.lower().replace(' ', '-')}.png"
+        found = with_and_without(document["sets"][title])
+        pictures.draw(title, {words: said["confusion"] for words, said in found}, folder / names[title])
+    return names
+
+
+def _note(document: Document, bundle: ModelBundle) -> None:
+    """Put the headline figures into the bundle's card."""
+    metrics = {
+        f"{title}, {setting}": {name: settings[setting][name] for name in IN_CARD}
+        for title, settings in document["sets"].items()
+        for setting in (NONE, ALL)
+        if setting in settings
+    }
+    _write(json.dumps(bundle.card | {"metrics": metrics}, indent=2), bundle.folder / CARD)
+
+
+def _write(text: str, path: Path) -> None:
+    with written_whole(path) as file:
+        file.write(f"{text}\n")

@@ -1,0 +1,77 @@
+"""Confusion matrices as pictures: what was intended and what was heard, without a voice and with one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from dser_ext.drawing.colours import EMOTION_COLOURS, INK, SOFT_INK
+from dser_ext.emotion.names import EMOTIONS
+from dser_ext.formats.files import written_whole
+
+WIDTH, HEIGHT, DPI = 8.0, 4.5, 200  # inches; 1600 × 900 pixels
+SHADES = LinearSegmentedColormap.from_list("shades", ["#F4F6F9", "#8FA6C4", "#1D3557"])
+LIGHT_FROM = 0.45  # share of a row from which on its cell is dark enough for white figures
+SETTINGS: dict[Any, Any] = {"font.family": ["sans-serif"], "font.sans-serif": ["DejaVu Sans"], "text.parse_math": False}
+
+
+def draw(title: str, confusions: Mapping[str, Sequence[Sequence[int]]], path: Path) -> None:
+    """Write a PNG with a matrix (6, 6) of numbers of lines for each voice, intended emotions in rows.
+
+    The same matrices give the same bytes. Raises FormatError if it cannot be written.
+    """
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(SETTINGS)
+        figure = _figure(title, confusions)
+        with written_whole(path, "wb") as file:
+            figure.savefig(file, format="png", dpi=DPI, metadata={"Software": None})
+
+
+def _figure(title: str, confusions: Mapping[str, Sequence[Sequence[int]]]) -> Figure:
+    figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, facecolor="white")
+    figure.text(0.3 / WIDTH, 1 - 0.4 / HEIGHT, title, size=13, weight="bold", color=INK)
+    words = "per cent of the lines of each intended emotion (rows) in which an emotion is strongest (columns)"
+    figure.text(0.3 / WIDTH, 1 - 0.6 / HEIGHT, words, size=7, color=SOFT_INK)
+    for place, (voice, counts) in enumerate(confusions.items()):
+        left, side = 1.05 + place * 3.55, 3.05
+        axes = figure.add_axes((left / WIDTH, 0.3 / HEIGHT, side / WIDTH, side / HEIGHT))
+        _matrix(axes, voice, np.array(counts), named=not place)
+    return figure
+
+
+def _matrix(axes: Axes, voice: str, counts: np.ndarray[Any, np.dtype[np.int64]], named: bool) -> None:
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.pcolormesh(shares, cmap=SHADES, vmin=0, vmax=1, edgecolors="white", linewidth=1.5)
+    axes.invert_yaxis()
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0, labelsize=7, labelcolor=INK, pad=3, labeltop=True, labelbottom=False)
+    middles = np.arange(len(EMOTIONS)) + 0.5
+    axes.tick_params(axis="y", pad=9)
+    axes.set_xticks(middles, EMOTIONS)
+    axes.set_yticks(middles, EMOTIONS if named else [""] * len(EMOTIONS))
+    right = np.trace(counts) / max(counts.sum(), 1)
+    axes.set_title(
+        f"{voice.capitalize()}: {100 * right:.0f} % of {counts.sum():,} lines are right",
+        size=8,
+        weight="bold",
+        color=INK,
+        loc="left",
+        pad=9,
+    )
+    for (row, column), share in np.ndenumerate(shares):
+        colour = "white" if share >= LIGHT_FROM else INK if share >= 0.005 else SOFT_INK
+        style: dict[str, Any] = {"ha": "center", "va": "center_baseline", "size": 8, "color": colour}
+        axes.text(column + 0.5, row + 0.5, f"{100 * share:.0f}", weight="bold" if row == column else "normal", **style)
+    for row, emotion in enumerate(EMOTIONS):
+        axes.plot(
+            [-0.06, -0.06], [row + 0.12, row + 0.88], color=EMOTION_COLOURS[emotion], linewidth=2.5, clip_on=False
+        )
+    axes.set(xlim=(0, len(EMOTIONS)), ylim=(len(EMOTIONS), 0))

@@ -1,0 +1,89 @@
+"""What a run writes: its networks, and where it was, as safetensors and JSON; each file whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from dser_ext.errors import DserError
+from dser_ext.formats.files import written_whole
+from dser_training.config import UtteranceConfig, from_settings
+
+MODEL, CONFIG = "model.safetensors", "config.json"  # the best so far
+STATE = "last.safetensors"  # to go on from, in one file, so that its parts always fit each other
+
+
+class CheckpointError(DserError):
+    """A checkpoint that is missing, damaged or of other settings."""
+
+
+def save_model(folder: str | Path, config: UtteranceConfig, tensors: Mapping[str, Tensor]) -> None:
+    """Write the networks and the settings they were made with."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / MODEL, tensors, {})
+    with written_whole(folder / CONFIG) as file:
+        json.dump(asdict(config), file, indent=2)
+        file.write("\n")
+
+
+def load_model(folder: str | Path) -> tuple[UtteranceConfig, dict[str, Tensor]]:
+    """The settings and weights of a run. Raises CheckpointError if it has none or they are damaged."""
+    folder = Path(folder)
+    try:
+        settings = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        return from_settings(folder / CONFIG, settings), load_file(folder / MODEL)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise CheckpointError(f"{folder}: no usable checkpoint there ({_reason(error)}); train that run first") from error
+
+
+def save_state(folder: str | Path, optimiser: torch.optim.Optimizer, weights: Mapping[str, Mapping[str, Tensor]],
+               progress: dict[str, Any]) -> None:  # fmt: skip
+    """Write all that a killed run needs to go on: sets of weights by name, the optimiser's memory, and numbers."""
+    tensors = {f"{name}/{key}": tensor for name, each in weights.items() for key, tensor in each.items()}
+    for index, memory in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser/{index}/{key}": torch.as_tensor(value) for key, value in memory.items()}
+    _write(Path(folder) / STATE, tensors, progress)
+
+
+def load_state(
+    folder: str | Path, optimiser: torch.optim.Optimizer
+) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]] | None:
+    """Sets of weights and numbers of an interrupted run, its optimiser's memory put back; None if there is none."""
+    path = Path(folder) / STATE
+    if not path.exists():
+        return None
+    weights: dict[str, dict[str, Tensor]] = {}
+    memory: dict[int, dict[str, Tensor]] = {}
+    try:
+        with safe_open(path, "pt") as file:
+            progress = json.loads(file.metadata()["progress"])
+            for key in file.keys():  # noqa: SIM118 (no mapping)
+                name, _, rest = key.partition("/")
+                if name == "optimiser":
+                    index, _, what = rest.partition("/")
+                    memory.setdefault(int(index), {})[what] = file.get_tensor(key)
+                else:
+                    weights.setdefault(name, {})[rest] = file.get_tensor(key)
+    except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: damaged ({_reason(error)}); delete it to start the run anew") from error
+    optimiser.load_state_dict({"state": memory, "param_groups": optimiser.state_dict()["param_groups"]})
+    return weights, progress
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor], progress: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path, "wb") as file:
+        file.write(save({key: tensor.contiguous() for key, tensor in tensors.items()}, {"progress": json.dumps(progress)}))
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]

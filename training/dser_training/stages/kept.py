@@ -1,0 +1,103 @@
+"""What a frozen backbone hears of every line, kept so that training what is above it takes minutes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from dser_ext.recognition.speech import loud_frames
+from dser_training.config import UtteranceConfig
+from dser_training.corpora.clip import Clip
+from dser_training.corpora.references import training_references
+from dser_training.networks import FeatureNetwork, smoothed_speech
+from dser_training.stages.batches import LEAST_FRAMES, batches_of_lots, targets
+from dser_training.stages.sounds import sound
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One line: stacked (1 + M, W) float16, the mean over its speech and M smoothed frames of it; seconds of speech."""
+
+    stacked: Tensor
+    seconds: float
+
+
+@dataclass(frozen=True)
+class KeptBatch:
+    """C lines. stacked: (C, 1 + M, W). The rest as in `Batch`."""
+
+    stacked: Tensor
+    target: Tensor
+    references: list[Tensor]
+    partner: Tensor
+    share: Tensor
+
+
+@torch.no_grad()
+def hear(network: FeatureNetwork, clips: Sequence[Clip], config: UtteranceConfig) -> dict[Clip, Kept]:
+    """Every line by itself, at a random position; lines without speech are left out."""
+    kept = {}
+    for number, clip in enumerate(clips):
+        if number % 500 == 0:
+            log.info("hearing line %d of %d", number + 1, len(clips))
+        random = np.random.default_rng([config.seed, number])
+        samples = sound(clip)
+        speech = loud_frames(samples)
+        if speech.sum() < LEAST_FRAMES:
+            continue
+        longest = network.backbone.longest_frames
+        position = int(random.integers(longest - len(speech))) if longest and longest > len(speech) else 0
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+            heard = network.flat(network.hidden(torch.from_numpy(samples)[None], position)).float()
+        mask = torch.from_numpy(speech)
+        frames = smoothed_speech(heard, mask[None].float(), config.smoothing_frames)[0]
+        pick = np.sort(random.choice(np.flatnonzero(speech), config.frames_per_clip))
+        mean = heard[0][mask].mean(dim=0, keepdim=True)
+        kept[clip] = Kept(torch.cat([mean, frames[torch.from_numpy(pick)]]).half(), float(speech.sum()) / 50)
+    return kept
+
+
+class KeptBatches(Dataset[KeptBatch]):
+    """The batches of one epoch, from what was kept; drawn like `Batches`."""
+
+    def __init__(self, config: UtteranceConfig, kept: dict[Clip, Kept]) -> None:
+        self.config, self.kept = config, kept
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Shuffle anew."""
+        self.epoch = epoch
+        random = np.random.default_rng([self.config.seed, epoch])
+        self.batches = batches_of_lots(self.config, list(self.kept), random)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, number: int) -> KeptBatch:
+        random = np.random.default_rng([self.config.seed, self.epoch, number])
+        lots = self.batches[number]
+        clips = [clip for lot in lots for clip in lot.clips]
+        references, partner = [], []
+        for lot in lots:
+            emotions = np.array([-1 if clip.emotion is None else clip.emotion for clip in lot.clips], np.int64)
+            count, first = len(emotions), len(partner)
+            chosen = np.zeros((count, count), bool) if lot.strangers else training_references(emotions, random)
+            seconds = np.array([self.kept[clip].seconds for clip in lot.clips], np.float32)
+            references.append(torch.from_numpy(chosen * seconds))
+            partner += (first + (np.arange(count) if lot.strangers else random.permutation(count))).tolist()
+        share = np.where(random.random(len(clips)) < self.config.mixed, random.uniform(0.5, 1, len(clips)), 1)
+        return KeptBatch(
+            torch.stack([self.kept[clip].stacked for clip in clips]),
+            torch.from_numpy(targets(self.config, clips)),
+            references,
+            torch.tensor(partner),
+            torch.from_numpy(share.astype(np.float32)),
+        )

@@ -1,0 +1,87 @@
+"""The utterance model in training: a batch of lines → loss."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dser_training.config import UtteranceConfig
+from dser_training.backbones import backbone
+from dser_training.heads import Head, PlainHead, VoiceHead
+from dser_training.losses import cross_entropy, dirichlet_nll
+from dser_training.networks import FeatureNetwork, smoothed_speech
+from dser_training.stages.batches import Batch
+from dser_training.stages.kept import KeptBatch
+
+
+class UtteranceModel(nn.Module):
+    """Feature network and head."""
+
+    def __init__(self, config: UtteranceConfig) -> None:
+        super().__init__()
+        self.config = config
+        encoder = backbone(config.backbone, config.halve_after)
+        self.network = FeatureNetwork(encoder, config.feature_size, config.layers == "last")
+        self.head: Head = (
+            VoiceHead(config.feature_size, config.smoothing_frames, config.half_known_seconds)
+            if config.head == "voice"
+            else PlainHead(config.feature_size, config.smoothing_frames, config.objective == "dirichlet")
+        )
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, batch: Batch | KeptBatch) -> Tensor:
+        """The loss of a batch, a scalar."""
+        queries, means = self._kept(batch) if isinstance(batch, KeptBatch) else self._heard(batch)
+        target = batch.target
+        with torch.autocast(queries.device.type, enabled=False):
+            queries, target = _mixed(queries.float(), target, batch.partner, batch.share)
+            losses, first = [], 0
+            for references in batch.references:
+                part = slice(first, first + len(references))
+                losses.append(len(references) * self._loss(queries[part], means[part].float(), target[part], references))
+                first += len(references)
+            return torch.stack(losses).sum() / first
+
+    def _loss(self, queries: Tensor, means: Tensor, target: Tensor, references: Tensor) -> Tensor:
+        """Of one lot: cross-entropy decides the expected mixture, the Dirichlet likelihood of it how sure to be.
+
+        With the objective "dirichlet" the likelihood decides both (paper, equation 5).
+        """
+        heard = self.head.hear(queries, means.expand(len(means), -1, -1), references)
+        wanted = target[:, None].expand_as(heard.logits)
+        if self.config.objective == "dirichlet":
+            loss = dirichlet_nll(self.head.concentrations(heard), wanted)
+        else:
+            sure = self.head.concentrations(heard._replace(logits=heard.logits.detach()))
+            loss = cross_entropy(heard.logits, wanted) + dirichlet_nll(sure, wanted)
+        if heard.line_logits is not None and (chosen := references > 0).any():
+            told = cross_entropy(heard.line_logits[chosen], target.expand(len(target), -1, -1)[chosen])
+            loss = loss + self.config.line_loss * told
+        return loss
+
+    def _kept(self, batch: KeptBatch) -> tuple[Tensor, Tensor]:
+        features = self.network.project(self.dropout(batch.stacked.float()))
+        return features, features[:, 0]
+
+    def _heard(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Features to be told, (C, 1 + M, D), the mean of each line first; and the means by themselves."""
+        frames, spoken = [], []
+        for waves, speech in zip(batch.waves, batch.speech, strict=True):
+            features = self.network.features(self.network.hidden(waves, batch.position)).float()
+            frames.append(features.flatten(0, 1))
+            spoken.append(smoothed_speech(features, speech, self.config.smoothing_frames).flatten(0, 1))
+        speaking = (batch.members >= 0).float()[..., None]
+        own = torch.cat(frames)[batch.members.clamp(min=0)] * speaking
+        means = own.sum(dim=1) / speaking.sum(dim=1)
+        return torch.cat([means[:, None], torch.cat(spoken)[batch.picks]], dim=1), means
+
+
+def _mixed(queries: Tensor, target: Tensor, partner: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+    """Each line averaged with its partner, features and label alike."""
+    if bool((share == 1).all()):
+        return queries, target
+    other = 1 - share
+    return (
+        share[:, None, None] * queries + other[:, None, None] * queries[partner, :1],
+        share[:, None] * target + other[:, None] * target[partner],
+    )

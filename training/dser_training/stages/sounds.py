@@ -1,0 +1,72 @@
+"""The sound of clips, one by one and joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dser_ext.audio import SAMPLE_RATE, read
+from dser_ext.recognition.speech import HOP, loud_frames
+from dser_training.corpora.clip import Clip
+from dser_training.networks import LEVEL
+
+LONGEST_SECONDS = 12.0  # of a clip
+CROSSFADE_SECONDS = 0.05
+
+Sound = NDArray[np.float32]
+
+
+def sound(clip: Clip) -> Sound:
+    """The clip's samples at 16 kHz, a whole number of frames, at most LONGEST_SECONDS."""
+    return whole_frames(_decoded(clip).astype(np.float32))
+
+
+@lru_cache(maxsize=20_000)
+def _decoded(clip: Clip) -> NDArray[np.float16]:
+    """In half precision, so that CREMA-D takes half a GB."""
+    return read(clip.path)[: int(LONGEST_SECONDS * SAMPLE_RATE)].astype(np.float16)
+
+
+def whole_frames(samples: Sound) -> Sound:
+    """Samples without what is left over at the end; at least one frame, silent if there is none."""
+    if len(samples) < HOP:
+        return np.pad(samples, (0, HOP - len(samples)))
+    return samples[: len(samples) // HOP * HOP]
+
+
+def cut(samples: Sound, frames: int, random: np.random.Generator) -> Sound:
+    """At most so many frames of it, with speech in them."""
+    spare = len(samples) // HOP - frames
+    if spare <= 0:
+        return samples
+    loud = np.flatnonzero(loud_frames(samples))
+    middle = loud.mean() if len(loud) else spare / 2
+    start = int(np.clip(random.integers(spare + 1), middle - frames, middle).clip(0, spare)) * HOP
+    return samples[start : start + frames * HOP]
+
+
+def splice(sounds: Sequence[Sound]) -> tuple[Sound, list[int]]:
+    """Sounds joined by crossfades at one level, and the frame that each starts at."""
+    fade = round(CROSSFADE_SECONDS * SAMPLE_RATE) // HOP * HOP
+    ramp = np.linspace(0, 1, fade, dtype=np.float32)
+    joined = np.zeros(sum(map(len, sounds)) - fade * (len(sounds) - 1), np.float32)
+    starts, place = [], 0
+    for index, samples in enumerate(sounds):
+        part = levelled(samples)
+        if index:
+            part[:fade] *= ramp[: len(part)]
+        if index < len(sounds) - 1:
+            part[-fade:] *= ramp[::-1][-len(part) :]
+        joined[place : place + len(part)] += part
+        starts.append(place // HOP)
+        place += len(part) - fade
+    return joined, starts
+
+
+def levelled(samples: Sound) -> Sound:
+    """Samples whose loud frames have the level that speech is brought to."""
+    loud = samples[: len(samples) // HOP * HOP][np.repeat(loud_frames(samples), HOP)]
+    return samples * np.float32(LEVEL / (np.sqrt(np.square(loud).mean()) + 1e-9 if len(loud) else 1.0))
