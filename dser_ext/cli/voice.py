@@ -12,7 +12,7 @@ from dser_ext.cli.messages import say
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "lines", nargs="+", metavar="LINE", help="lines of one speaker, in any emotions; the more the better"
+        "lines", nargs="+", metavar="LINE", help="lines of one speaker, in different moods; the more the better"
     )
     parser.add_argument("-o", "--output", required=True, metavar="NAME.voice", help="the profile; keep it as private")
     shared.add_model(parser)

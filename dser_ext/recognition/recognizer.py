@@ -114,7 +114,7 @@ class Recognizer:
         """What share of each emotion the voice's lines seem to have, (6,)."""
         size = self.bundle.feature_size
         frame = {"features": np.zeros((1, 1, size), np.float32), "speech": np.zeros((1, 1), np.float32)}
-        return self._head.run({**frame, **self._voice_inputs(voice)})["composition"][0]
+        return np.asarray(self._head.run({**frame, **self._voice_inputs(voice)})["composition"][0])
 
     def _voice_inputs(self, voice: VoiceProfile | None) -> Arrays:
         if voice is None:

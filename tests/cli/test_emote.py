@@ -231,7 +231,8 @@ def test_of_several_lines_every_good_one_is_written_and_every_bad_one_reported(d
     bad = [bad_input(kind) for kind in BAD]
     done = dser("emote", bad[0], lines[0], *bad[1:], lines[1], "-o", "keys", *how)
     assert done.code == 1
-    assert sorted(line.split(": ")[1] for line in done.lines) == sorted(map(str, bad))
+    errors = [line for line in done.lines if not line.startswith("dser: warning: the same voice: only 2 lines")]
+    assert sorted(line.split(": ")[1] for line in errors) == sorted(map(str, bad))
     assert names("keys") == {path.with_suffix(".json").name for path in lines[:2]}
 
 

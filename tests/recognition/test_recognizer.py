@@ -283,7 +283,8 @@ def advised(use) -> list[str]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         use()
-    return [str(warning.message) for warning in caught if not str(warning.message).startswith("without a voice")]
+    messages = [str(warning.message) for warning in caught if issubclass(warning.category, DserWarning)]
+    return [message for message in messages if not message.startswith("without a voice")]
 
 
 def test_a_voice_of_few_lines_gets_the_advice_to_give_more(recognizer, lines, tmp_path):

@@ -10,6 +10,7 @@ from dser_training.backbones import HOP, Wav2Vec2Backbone, WhisperBackbone
 LEVEL = 0.05  # root mean square that speech is brought to; loudness must not decide the emotion
 GATE = 1e-3  # -30 dB: frames this far below the loudest are pauses and do not count for the level
 SMALLEST_POWER = 1e-10  # -100 dB: below it nothing is amplified further
+LARGEST = 5.0  # deviations of what a layer hears: Whisper has single frames that are ten times as large
 SPEECH_SMOOTHING = 15  # frames, 0.3 s, that tell speech from other sound
 
 Stacks = list[Tensor]
@@ -53,7 +54,8 @@ class FeatureNetwork(nn.Module):
         for stride, width in zip(self.strides, self.widths, strict=True):
             own = [layer for layer, its in zip(layers, self.layer_strides, strict=True) if its == stride]
             part = slice(start, start + width)
-            stacks.append((torch.cat(own, dim=-1) - self.mean[part]) / self.std[part])
+            standard = (torch.cat(own, dim=-1) - self.mean[part]) / self.std[part]
+            stacks.append(standard.clamp(min=-LARGEST, max=LARGEST))
             start += width
         return stacks
 

@@ -50,18 +50,14 @@ def train(config: UtteranceConfig) -> Path:
         mixed_precision="bf16" if config.bfloat16 else "no", log_with="tensorboard", project_dir=config.run
     )
     torch.manual_seed(config.seed)
-    clips = [clip for corpus, folder in config.corpora.items() for clip in read(corpus, folder)]
-    learned = [c for c in clips if c.split in config.train_splits and (c.emotion is not None or c.mixture)]
-    if not learned:
-        raise CorpusError("the training split is empty; name a corpus with training speakers in `corpora`")
-    held_out = acted([clip for clip in clips if clip.split == "develop" and clip.split not in config.train_splits])
+    learned, held_out = lines(config)
     model = UtteranceModel(config)
     some = [learned[index] for index in np.random.default_rng(config.seed).permutation(len(learned))]
     if config.start:
         restore(model, load_model(config.start)[1], config.start)
     else:
         fit_scale(model.network, some[:SCALE_CLIPS])
-    _Run(accelerator, config, model, learned, held_out).fit()
+    Run(accelerator, config, model, _batches(model, config, learned), held_out).fit()
     if accelerator.is_main_process:
         restore(model, load_model(config.run)[1], config.run)
         right = fit_speech(model.network.requires_grad_(False).eval(), some[:SPEECH_CLIPS], config.seed)
@@ -71,6 +67,15 @@ def train(config: UtteranceConfig) -> Path:
         save_model(config.run, config, model.state_dict())
     accelerator.end_training()
     return Path(config.run)
+
+
+def lines(config: UtteranceConfig) -> tuple[list[Clip], list[Clip]]:
+    """The clips to train on, and those of held-out actors. Raises CorpusError if there are none to train on."""
+    clips = [clip for corpus, folder in config.corpora.items() for clip in read(corpus, folder)]
+    learned = [c for c in clips if c.split in config.train_splits and (c.emotion is not None or c.mixture)]
+    if not learned:
+        raise CorpusError("the training split is empty; name a corpus with training speakers in `corpora`")
+    return learned, acted([clip for clip in clips if clip.split == "develop" and clip.split not in config.train_splits])
 
 
 def load(folder: str | Path) -> UtteranceModel:
@@ -106,7 +111,7 @@ def fit_scale(network: FeatureNetwork, clips: Sequence[Clip]) -> None:
     network.std.copy_((squares / max(1, count) - mean.square()).clamp(min=1e-8).sqrt().float())
 
 
-class _Run:
+class Run:
     """One training run: where it is, and how it goes on."""
 
     def __init__(
@@ -114,12 +119,11 @@ class _Run:
         accelerator: Accelerator,
         config: UtteranceConfig,
         model: UtteranceModel,
-        learned: Sequence[Clip],
+        batches: Batches | KeptBatches,
         held_out: Sequence[Clip],
     ) -> None:
-        self.accelerator, self.config, self.held_out = accelerator, config, held_out
+        self.accelerator, self.config, self.batches, self.held_out = accelerator, config, batches, held_out
         self.optimiser = torch.optim.AdamW(_groups(model, config), weight_decay=config.weight_decay)
-        self.batches = _batches(model, config, learned)
         self.model, self.optimiser = accelerator.prepare(model, self.optimiser)
         self.networks: UtteranceModel = accelerator.unwrap_model(self.model)
         self.average = {key: tensor.clone() for key, tensor in self.networks.state_dict().items()}
