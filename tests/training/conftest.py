@@ -1,5 +1,41 @@
-"""Tests of dser_training run where the training extra is installed."""
+"""Tests of dser_training run where the training extra is installed, without the hub, on small random backbones."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
 
 collect_ignore_glob = [] if find_spec("torch") else ["*"]
+os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported: without it, a name is tried for half a minute
+
+
+@pytest.fixture(scope="session")
+def random_backbone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes folders with small encoders of random weights, one a kind: whisper, wav2vec2, hubert or wavlm."""
+    import torch
+    import transformers
+
+    @cache
+    def make(kind: str) -> Path:
+        folder = tmp_path_factory.mktemp(kind)
+        torch.manual_seed(2508)
+        if kind == "whisper":
+            config = transformers.WhisperConfig(
+                d_model=32, encoder_layers=2, encoder_attention_heads=2, encoder_ffn_dim=64, decoder_layers=1,
+                decoder_attention_heads=2, decoder_ffn_dim=64, vocab_size=64, pad_token_id=0, bos_token_id=1,
+                eos_token_id=2, decoder_start_token_id=3,
+            )  # fmt: skip
+            transformers.WhisperModel(config).save_pretrained(folder)
+            transformers.WhisperFeatureExtractor().save_pretrained(folder)
+            return folder
+        settings = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+        settings |= {"conv_dim": [8] * 7, "num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 2}
+        transformers.AutoModel.from_config(transformers.AutoConfig.for_model(kind, **settings)).save_pretrained(folder)
+        return folder
+
+    return make

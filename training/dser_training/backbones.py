@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, WhisperFeatureExtractor, WhisperModel
 
@@ -96,6 +97,7 @@ class Wav2Vec2Backbone(nn.Module):
             self.encoder = AutoModel.from_pretrained(name_or_folder).float()
         config = self.encoder.config
         config.layerdrop = 0.0  # a layer left out at random would leave its features out, too
+        config.apply_spec_augment = False  # its masks are drawn from a state that no seed sets, and fail on short lines
         self.strides, self.width = [1] * (config.num_hidden_layers + 1), config.hidden_size
         self.context = _receptive_field(config.conv_kernel, config.conv_stride)
 
@@ -126,6 +128,8 @@ def backbone(name_or_folder: str, halve_after: int | None = None) -> WhisperBack
         raise BackboneError(
             f"{name_or_folder}: no such folder with a model, and the hub has none of this name or cannot be reached"
         ) from error
+    except SafetensorError as error:
+        raise BackboneError(f"{name_or_folder}: its weights are damaged ({error}); get the model again") from error
     if halve_after is not None:
         raise BackboneError(f"{name_or_folder}: halve_after is for Whisper encoders; leave it out for a {kind} model")
     raise BackboneError(f"{name_or_folder}: a {kind} model is no audio encoder; use Whisper, Wav2Vec2, HuBERT or WavLM")

@@ -125,10 +125,9 @@ def key(network: FeatureNetwork, clips: Sequence[Clip], config: UtteranceConfig,
         if not name.startswith(LEARNED):
             digest.update(name.encode())
             digest.update(tensor.numpy())
-    settings = (config.layers, config.halve_after, config.bfloat16, config.seed, as_used)
-    frames = (config.smoothing_frames, config.frames_per_clip)
-    lines = [(clip.speaker, clip.path.name) for clip in clips]
-    digest.update(json.dumps([settings, () if as_used else frames, lines]).encode())
+    settings = (config.layers, config.halve_after, config.bfloat16)
+    drawn = () if as_used else (config.seed, config.smoothing_frames, config.frames_per_clip)
+    digest.update(json.dumps([settings, drawn, [(clip.speaker, clip.path.name) for clip in clips]]).encode())
     return digest.hexdigest()[:KEY_LENGTH]
 
 
