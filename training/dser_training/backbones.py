@@ -98,6 +98,7 @@ class Wav2Vec2Backbone(nn.Module):
         config = self.encoder.config
         config.layerdrop = 0.0  # a layer left out at random would leave its features out, too
         config.apply_spec_augment = False  # its masks are drawn from a state that no seed sets, and fail on short lines
+        self.encoder.masked_spec_embed.requires_grad_(False)
         self.strides, self.width = [1] * (config.num_hidden_layers + 1), config.hidden_size
         self.context = _receptive_field(config.conv_kernel, config.conv_stride)
 

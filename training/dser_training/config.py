@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,28 @@ HEADS = ("voice", "plain")
 LAYERS = ("all", "last")
 OBJECTIVES = ("cross-entropy", "dirichlet")
 TRAINED = ("all", "head", "projection and head")
+KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
+    "str": ("text", (str,)),
+    "bool": ("true or false", (bool,)),
+    "int": ("a whole number", (int,)),
+    "int | None": ("a whole number", (int, type(None))),
+    "float": ("a number", (int, float)),
+    "tuple[float, float]": ("two numbers, [LOW, HIGH]", (tuple,)),
+    "list[str]": ("a list", (list,)),
+    "dict[str, str]": ("names and values", (dict,)),
+    "dict[str, float]": ("names and values", (dict,)),
+    "Augmentation": ("names and values", (Augmentation,)),
+}
+"""Of each annotation in a configuration, what to write and what that is read as."""
+COUNTS = (
+    "feature_size",
+    "smoothing_frames",
+    "epochs",
+    "measure_every",
+    "voices_per_batch",
+    "clips_per_voice",
+    "clip_frames",
+)
 
 
 class ConfigError(DserError):
@@ -67,49 +90,84 @@ class UtteranceConfig:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML, but for 1e-4, which it takes for text."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
 def load(path: str | Path, overrides: list[str]) -> UtteranceConfig:
-    """Read a YAML file and apply KEY=VALUE overrides (values are YAML, augmentation.KEY for that section).
+    """Read a YAML file and apply KEY=VALUE overrides. Raises ConfigError naming what is wrong."""
+    return from_settings(path, document(path, overrides))
+
+
+def document(path: str | Path, overrides: list[str]) -> Any:
+    """What a YAML file holds, with KEY=VALUE overrides (values are YAML, SECTION.KEY for those of a section).
 
     Raises ConfigError naming what is wrong.
     """
     try:
-        settings: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        settings: Any = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
         for override in overrides:
             key, equals, value = override.partition("=")
             if not equals:
                 raise ConfigError(f"{override}: write KEY=VALUE")
             section, dot, name = key.partition(".")
             if dot:
-                settings.setdefault(section, {})[name] = yaml.safe_load(value)
+                settings.setdefault(section, {})[name] = yaml.load(value, _Loader)
             else:
-                settings[key] = yaml.safe_load(value)
+                settings[key] = yaml.load(value, _Loader)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, TypeError, AttributeError) as error:
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
         raise ConfigError(f"{path}: not a YAML document of settings") from error
-    return from_settings(path, settings)
+    return settings
 
 
 def from_settings(path: str | Path, settings: Any) -> UtteranceConfig:
-    """A configuration of plain values, as YAML and JSON give them. Raises ConfigError naming what is wrong."""
+    """A configuration of plain values, as YAML and JSON give them; None is the default.
+
+    Raises ConfigError naming what is wrong.
+    """
     if not isinstance(settings, dict):
         raise ConfigError(f"{path}: not a YAML document of settings")
+    settings = {key: value for key, value in settings.items() if value is not None}
     _check_names(path, settings, UtteranceConfig)
     try:
         config = UtteranceConfig(**settings)
-        if isinstance(config.augmentation, dict):
-            _check_names(path, config.augmentation, Augmentation)
-            ranges = {key: tuple(value) if isinstance(value, list) else value for key, value in config.augmentation.items()}
-            config = replace(config, augmentation=Augmentation(**ranges))
     except TypeError as error:
         raise ConfigError(f"{path}: {error}") from error
+    if isinstance(config.augmentation, dict):
+        _check_names(path, config.augmentation, Augmentation)
+        ranges = {key: tuple(value) if isinstance(value, list) else value for key, value in config.augmentation.items()}
+        config = replace(config, augmentation=Augmentation(**ranges))
+    _check_values(path, config)
+    _check_values(path, config.augmentation)
     for key, choices in (("head", HEADS), ("layers", LAYERS), ("objective", OBJECTIVES), ("train", TRAINED)):
         if getattr(config, key) not in choices:
             raise ConfigError(f"{path}: {key} is {getattr(config, key)!r}; choose {' or '.join(map(repr, choices))}")
+    for key in COUNTS:
+        if getattr(config, key) < 1:
+            raise ConfigError(f"{path}: {key} is {getattr(config, key)}; write a number of at least 1")
+    if config.smoothing_frames % 2 == 0:
+        raise ConfigError(
+            f"{path}: smoothing_frames is {config.smoothing_frames}; write an odd number, for a middle one"
+        )
     return config
 
 
-def _check_names(path: str | Path, settings: dict[str, Any], kind: type) -> None:
+def _check_names(path: str | Path, settings: dict[Any, Any], kind: type) -> None:
     known = {setting.name for setting in fields(kind)}
-    if unknown := sorted(set(settings) - known):
+    if unknown := sorted(map(str, set(settings) - known)):
         raise ConfigError(f"{path}: {unknown[0]} is no setting; those are {', '.join(sorted(known))}")
+
+
+def _check_values(path: str | Path, settings: UtteranceConfig | Augmentation) -> None:
+    for setting in fields(settings):
+        value, (wanted, kinds) = getattr(settings, setting.name), KINDS[str(setting.type)]
+        pair = isinstance(value, tuple)
+        if type(value) not in kinds or (pair and [type(end) in (int, float) for end in value] != [True, True]):
+            raise ConfigError(f"{path}: {setting.name} is {value!r}; write {wanted}")

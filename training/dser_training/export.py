@@ -41,7 +41,10 @@ def export(config: UtteranceConfig, folder: str | Path) -> Path:
     size = config.feature_size
     batch, samples, frames, lines = (torch.export.Dim(name) for name in ("batch", "samples", "frames", "lines"))
     features = _onnx(
-        model.network, {"waveform": torch.zeros(2, 32_000)}, {"waveform": {0: batch, 1: samples}}, ["features", "speech"]
+        model.network,
+        {"waveform": torch.zeros(2, 32_000)},
+        {"waveform": {0: batch, 1: samples}},
+        ["features", "speech"],
     )
     head = _onnx(
         model.head,
@@ -84,9 +87,7 @@ def export(config: UtteranceConfig, folder: str | Path) -> Path:
     return folder
 
 
-def _onnx(
-    module: torch.nn.Module, inputs: dict[str, torch.Tensor], shapes: Any, outputs: list[str]
-) -> onnx.ModelProto:
+def _onnx(module: torch.nn.Module, inputs: dict[str, torch.Tensor], shapes: Any, outputs: list[str]) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory() as scratch:
         raw = Path(scratch) / "raw.onnx"
         torch.onnx.export(

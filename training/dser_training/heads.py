@@ -16,6 +16,7 @@ from dser_training.networks import smoothed_speech
 
 FLOOR = 1e-6  # of a concentration (paper, head)
 LARGEST = 8.0  # of |log| of what is learned as a logarithm
+MOST_TOTAL = 3.0  # log Σα that is approached and never reached: rarely right for sure is worth less than never far off
 LEAST_SHARE = 2e-3  # of an emotion in the expected mixture: nothing heard rules one out
 COUNT = len(EMOTIONS)
 ROUNDS = 6  # of guessing what the lines express and where their speaker lies; more change nothing
@@ -82,6 +83,10 @@ class PlainHead(Head):
         alpha = z.square() + FLOOR
         return Heard(alpha.log(), alpha.sum(-1, keepdim=True).log(), None)
 
+    def concentrations(self, heard: Heard) -> Tensor:
+        """(batch, frames, 6): the paper's g(z) as it is, where it is asked for."""
+        return heard.logits.exp() if self.dirichlet else super().concentrations(heard)
+
 
 class VoiceHead(Head):
     """Measures against where a speaker lies among all speakers, judged from any lines of theirs, without labels.
@@ -115,7 +120,8 @@ class VoiceHead(Head):
         logits = sharpness * self._likelihood(features, mean, variance)
         # How sure to be is read off the features that tell the mixture; it has no say in what they are.
         total, lost = self.total((features - mean).detach()), self.lost(features.detach())
-        return Heard(logits, total - (1 - known) * nn.functional.softplus(lost), line_logits)
+        log_total = total - (1 - known) * nn.functional.softplus(lost)
+        return Heard(logits, MOST_TOTAL - nn.functional.softplus(MOST_TOTAL - log_total), line_logits)
 
     def _speaker(self, lines: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Where the speaker lies: mean and variance (batch, 1, size); and the lines' logits (batch, lines, 6)."""
@@ -142,11 +148,7 @@ class VoiceHead(Head):
         """log p(features | emotion) up to a constant, (batch, frames, 6)."""
         # (x - mean - centre)² without its x² term, which all emotions share: no (batch, frames, 6, size) array.
         certain = 1 / (1 + variance)
-        return (
-            ((features - mean) * certain) @ self.centres.T
-            - 0.5 * (certain @ self.centres.T.square())
-            + self.bias
-        )
+        return ((features - mean) * certain) @ self.centres.T - 0.5 * (certain @ self.centres.T.square()) + self.bias
 
 
 def concentration(logits: Tensor, log_total: Tensor) -> Tensor:

@@ -39,10 +39,14 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     command("utterance", "stage 1: train the utterance model")
+    compare = command("compare", "train variants of stage 1 on frozen backbones with several seeds, and tabulate them")
+    compare.add_argument("--output", metavar="DIR", help="folder for the tables, as Markdown and JSON")
     command("export", "write a run as a model bundle").add_argument("--bundle", required=True, help="folder to write")
     evaluate = command("evaluate", "measure a model bundle on CREMA-D, RAVDESS, read speech and what is no speech")
     evaluate.add_argument("--bundle", required=True, help="folder of the model")
-    evaluate.add_argument("--output", metavar="DIR", help="folder for the report, as Markdown and JSON, and its pictures")
+    evaluate.add_argument(
+        "--output", metavar="DIR", help="folder for the report, as Markdown and JSON, and its pictures"
+    )
     evaluate.add_argument("--sets", nargs="+", metavar="SET", help="develop, test, ravdess, read; all if not given")
     evaluate.add_argument("--robustness", action="store_true", help="also in noise, by telephone, as MP3, with pauses")
     evaluate.add_argument("--json", action="store_true", help="print JSON")
@@ -51,6 +55,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> object:
     """Run the command asked for; torch and transformers are only imported by now."""
+    if options.command == "compare":
+        from dser_training.evaluation import compare, comparison
+
+        return compare.compare(comparison.load(options.config, options.overrides), options.output)
     from dser_training.config import load
 
     config = load(options.config, options.overrides)

@@ -36,8 +36,8 @@ class FeatureNetwork(nn.Module):
     def __init__(self, encoder: WhisperBackbone | Wav2Vec2Backbone, size: int, last_layer_only: bool = False) -> None:
         super().__init__()
         self.backbone = encoder
-        self.first = len(encoder.strides) - 1 if last_layer_only else 0
-        self.layer_strides = encoder.strides[self.first :]
+        self.last_layer_only = last_layer_only
+        self.layer_strides = [1] if last_layer_only else encoder.strides
         self.strides = sorted(set(self.layer_strides))
         self.widths = [encoder.width * self.layer_strides.count(stride) for stride in self.strides]
         stacked = sum(self.widths)
@@ -49,7 +49,9 @@ class FeatureNetwork(nn.Module):
 
     def hidden(self, waveform: Tensor, position: int = 0) -> Stacks:
         """(batch, samples) → what all layers hear, a stack for each frame rate."""
-        layers = self.backbone(levelled(waveform), position)[self.first :]
+        layers = self.backbone(levelled(waveform), position)
+        if self.last_layer_only:
+            layers = [at_full_rate(layers[-1], self.backbone.strides[-1], layers[0].shape[1])]
         stacks, start = [], 0
         for stride, width in zip(self.strides, self.widths, strict=True):
             own = [layer for layer, its in zip(layers, self.layer_strides, strict=True) if its == stride]

@@ -22,16 +22,22 @@ Document = dict[str, Any]
 Figures = dict[str, Any]
 
 SCHEMA = "dser.comparison/1"
-FIGURES = {"accuracy": ".3f", "calibration_error": ".3f", "log_likelihood": ".2f"}
+FIGURES = {
+    "accuracy": ("accuracy", ".3f"),
+    "calibration_error": ("calibration error", ".3f"),
+    "log_likelihood": ("log-likelihood", ".2f"),
+}
+"""What tables call a figure, and how they write it."""
 HEAD = """\
-Variants of the utterance stage on frozen backbones: mean and, after ±, standard deviation over training with the seeds \
+Variants of the utterance stage on frozen backbones: mean and, after ±, standard deviation over training with seeds \
 {seeds}. Each is trained for all its epochs; only how sharp mixtures are is set on held-out actors, those of CREMA-D \
 develop. A line is told by the mean over its speech, and the voice is made of the means of the speaker's other lines, \
 unlabelled, the same ones for all variants and seeds. A head that knows no voice is measured without one.
 
-*Accuracy*: the strongest emotion is the intended one. *Calibration error*: the expected one of the strongest emotion's \
-share, 15 equally wide bins, against the intended emotion. *Log-likelihood*: the mean log-density, in nats, of the \
-shares of the raters' votes on the voice alone, smoothed to 0.9 share + 0.1 / 6; the uniform distribution has 4.79."""
+*Accuracy*: the strongest emotion is the intended one. *Calibration error*: the expected one of the strongest \
+emotion's share, 15 equally wide bins, against the intended emotion. *Log-likelihood*: the mean log-density, in nats, \
+of the shares of the raters' votes on the voice alone, smoothed to 0.9 share + 0.1 / 6; the uniform distribution has \
+4.79."""
 
 
 def compare(comparison: Comparison, output: str | Path | None = None) -> str:
@@ -46,7 +52,7 @@ def compare(comparison: Comparison, output: str | Path | None = None) -> str:
         found = []
         for seed in comparison.seeds:
             found.append(variant.figures(seed))
-            _report(f"{name}, seed {seed}", found[-1])
+            _log_accuracy(f"{name}, seed {seed}", found[-1])
         document["variants"][name] = {"settings": comparison.variants[name], "sets": _over_seeds(found)}
     text = markdown(document)
     if output is not None:
@@ -63,19 +69,20 @@ def markdown(document: Document) -> str:
     for title in dict.fromkeys(title for sets in variants.values() for title in sets):
         found = {name: sets[title] for name, sets in variants.items() if title in sets}
         sections.append(f"## {title}, {max(settings[NONE]['lines'] for settings in found.values())} lines")
-        sections += filter(None, (_table(figure, form, found) for figure, form in FIGURES.items()))
+        sections += filter(None, (_table(figure, found) for figure in FIGURES))
     return "\n\n".join(sections)
 
 
-def _table(figure: str, form: str, found: dict[str, Figures]) -> str:
+def _table(figure: str, found: dict[str, Figures]) -> str:
     """Empty where no variant has the figure."""
+    words, form = FIGURES[figure]
     if all(settings[NONE][figure] is None for settings in found.values()):
         return ""
     rows = [
         [name, *(_cell(settings.get(setting, {}).get(figure), form) for setting in SETTINGS)]
         for name, settings in found.items()
     ]
-    lines = [[figure.replace("_", " "), *SETTINGS], ["---"] * (1 + len(SETTINGS)), *rows]
+    lines = [[words, *SETTINGS], ["---"] * (1 + len(SETTINGS)), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -107,7 +114,7 @@ def _spread(values: list[float | None]) -> Figures | None:
     return rounded({"mean": np.mean(known), "std": std}) | {"seeds": known}
 
 
-def _report(what: str, found: dict[str, Figures]) -> None:
+def _log_accuracy(what: str, found: dict[str, Figures]) -> None:
     for title, settings in found.items():
         said = [f"{settings[setting]['accuracy']:.3f} with {setting}" for setting in (NONE, ALL) if setting in settings]
         log.info("%s, %s: accuracy %s", what, title, ", ".join(said))

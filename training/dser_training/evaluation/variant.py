@@ -53,8 +53,8 @@ class Variant:
             raise ConfigError("the settings name no corpus of the sets; set corpora or validate to their folders")
         self.network = _model(config).network.requires_grad_(False).eval()
         if not config.start:
-            scale = once(self.folder / f"scale-{key(self.network, self.learned, config)}.safetensors", self._fitted_scale)
-            self.network.load_state_dict(scale, strict=False)
+            file = self.folder / f"scale-{key(self.network, self.learned, config)}.safetensors"
+            self.network.load_state_dict(once(file, self._fitted_scale), strict=False)
 
     def figures(self, seed: int) -> dict[str, Figures]:
         """How good it is with a seed on each set, under each voice setting; trained if that was not done before.
@@ -74,8 +74,8 @@ class Variant:
         """Its configuration with another seed, and a folder of its own for what is learned then."""
         config = replace(self.config, seed=seed)
         settings = {name: value for name, value in asdict(config).items() if name not in ELSEWHERE}
-        learned = key(self.network, self.learned, self.config)
-        return replace(config, run=str(self.folder / _digest(settings, learned)))
+        heard = key(self.network, self.learned, self.config)
+        return replace(config, run=str(self.folder / _digest(settings, heard, _labels(self.learned))))
 
     def _trained(self, config: UtteranceConfig) -> UtteranceModel:
         """The networks after all epochs; only how sharp their mixtures are is set on held-out actors."""
@@ -113,8 +113,9 @@ class Variant:
     @cached_property
     def _tests_key(self) -> str:
         """A name for the lines that are measured, and for how."""
-        heard = [key(self.network, found, self.config, as_used=True) for found in (self.held_out, *self.tests.values())]
-        return _digest(heard, list(self.tests), voices.SETTINGS, voices.SEED)
+        sets = [self.held_out, *self.tests.values()]
+        heard = [key(self.network, found, self.config, as_used=True) for found in sets]
+        return _digest(heard, list(map(_labels, sets)), list(self.tests), voices.SETTINGS, voices.SEED)
 
 
 def _model(config: UtteranceConfig) -> UtteranceModel:
@@ -124,6 +125,10 @@ def _model(config: UtteranceConfig) -> UtteranceModel:
     if config.start:
         restore(model, load_model(config.start)[1], config.start)
     return model
+
+
+def _labels(found: Sequence[Clip]) -> list[object]:
+    return [(clip.emotion, clip.mixture, clip.reference_only) for clip in found]
 
 
 def _digest(*parts: object) -> str:

@@ -84,7 +84,10 @@ class Batches(Dataset[Batch]):
 
     def __getitem__(self, number: int) -> Batch:
         random = np.random.default_rng([self.config.seed, self.epoch, number])
-        return _batch(self.config, self.batches[number], self.bursts, self.longest_frames, random)
+        for lots in self.batches[number:] + self.batches[:number]:  # the next one where no line has speech
+            if batch := _batch(self.config, lots, self.bursts, self.longest_frames, random):
+                return batch
+        raise CorpusError("no line of the training split has speech in it; check the corpora")
 
 
 def batches_of_lots(config: UtteranceConfig, clips: Sequence[Clip], random: np.random.Generator) -> list[list[Lot]]:
@@ -139,14 +142,18 @@ def _batch(
     bursts: Sequence[Clip],
     longest_frames: int | None,
     random: np.random.Generator,
-) -> Batch:
+) -> Batch | None:
     alone: list[tuple[Sound, list[_Line]]] = []
     paired: list[tuple[Sound, list[_Line]]] = []
     kept: list[list[Clip]] = []
+    strangers: list[bool] = []
     count = 0
     for lot in lots:
         clips, sounds = _sounds(config, lot, random)
+        if not clips:
+            continue
         kept.append(clips)
+        strangers.append(lot.strangers)
         numbers = list(range(count, count + len(clips)))
         count += len(clips)
         pairs = 0 if lot.strangers else int(config.paired * len(clips)) // 2
@@ -159,7 +166,9 @@ def _batch(
                 paired.append(_row(*zip(*(both if random.random() < 0.5 else both[::-1]), strict=True)))
             else:
                 alone.append(_row([wave], [number]))
-    return _assembled(config, kept, [lot.strangers for lot in lots], [alone, paired], longest_frames, random)
+    if not kept:
+        return None
+    return _assembled(config, kept, strangers, [alone, paired], longest_frames, random)
 
 
 def _sounds(config: UtteranceConfig, lot: Lot, random: np.random.Generator) -> tuple[list[Clip], list[Sound]]:

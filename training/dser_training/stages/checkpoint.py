@@ -42,7 +42,9 @@ def load_model(folder: str | Path) -> tuple[UtteranceConfig, dict[str, Tensor]]:
         settings = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         return from_settings(folder / CONFIG, settings), load_file(folder / MODEL)
     except (OSError, ValueError, SafetensorError) as error:
-        raise CheckpointError(f"{folder}: no usable checkpoint there ({_reason(error)}); train that run first") from error
+        raise CheckpointError(
+            f"{folder}: no usable checkpoint there ({_reason(error)}); train that run first"
+        ) from error
 
 
 def save_state(folder: str | Path, optimiser: torch.optim.Optimizer, weights: Mapping[str, Mapping[str, Tensor]],
@@ -82,7 +84,9 @@ def load_state(
 def _write(path: Path, tensors: Mapping[str, Tensor], progress: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path, "wb") as file:
-        file.write(save({key: tensor.contiguous() for key, tensor in tensors.items()}, {"progress": json.dumps(progress)}))
+        file.write(
+            save({key: tensor.contiguous() for key, tensor in tensors.items()}, {"progress": json.dumps(progress)})
+        )
 
 
 def _reason(error: Exception) -> str:

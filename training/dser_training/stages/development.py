@@ -51,7 +51,7 @@ def accuracy(model: UtteranceModel, voices: Sequence[Lines]) -> dict[str, float]
 
 def calibrate(head: VoiceHead, voices: Sequence[Lines]) -> None:
     """Set how sharp mixtures are, without a voice and with one, by the likelihood of what the lines intend."""
-    sharpness = head.log_sharpness.requires_grad_(True)
+    sharpness = head.log_sharpness.zero_().requires_grad_(True)
     optimiser = torch.optim.Adam([sharpness], lr=0.05)
     for _ in range(ROUNDS):
         loss = torch.zeros(())
@@ -67,7 +67,8 @@ def calibrate(head: VoiceHead, voices: Sequence[Lines]) -> None:
 
 @torch.no_grad()
 def heard(model: UtteranceModel, clips: Sequence[Clip]) -> list[Lines]:
-    """Every speaker's lines, as the networks hear them."""
+    """Every speaker's lines, as the networks hear them, without those that have no speech."""
+    clips = [clip for clip in clips if loud_frames(sound(clip)).any()]
     sounds = [sound(clip) for clip in clips]
     masks = [loud_frames(samples) for samples in sounds]
     order = np.argsort([len(samples) for samples in sounds], kind="stable")

@@ -88,7 +88,7 @@ def hear_once(
 ) -> dict[Clip, Kept]:
     """What `hear` gives, from the folder if the network has heard these lines before."""
     tensors = once(
-        folder / f"{key(network, clips, config, as_used)}.safetensors",
+        folder / f"heard-{key(network, clips, config, as_used)}.safetensors",
         lambda: _tensors(clips, hear(network, clips, config, as_used)),
     )
     rows = zip(tensors["numbers"].tolist(), tensors["stacked"], tensors["seconds"].tolist(), strict=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dser_training.config import UtteranceConfig
 from dser_training.backbones import backbone
+from dser_training.config import UtteranceConfig
 from dser_training.heads import Head, PlainHead, VoiceHead
 from dser_training.losses import cross_entropy, dirichlet_nll
 from dser_training.networks import FeatureNetwork, smoothed_speech
 from dser_training.stages.batches import Batch
 from dser_training.stages.kept import KeptBatch
+
+SURENESS = 0.2  # weight of the likelihood beside the cross-entropy, whose gradients it would drown
 
 
 class UtteranceModel(nn.Module):
@@ -32,28 +34,29 @@ class UtteranceModel(nn.Module):
     def forward(self, batch: Batch | KeptBatch) -> Tensor:
         """The loss of a batch, a scalar."""
         queries, means = self._kept(batch) if isinstance(batch, KeptBatch) else self._heard(batch)
-        target = batch.target
         with torch.autocast(queries.device.type, enabled=False):
-            queries, target = _mixed(queries.float(), target, batch.partner, batch.share)
+            queries, wanted = _mixed(queries.float(), batch.target, batch.partner, batch.share)
             losses, first = [], 0
             for references in batch.references:
                 part = slice(first, first + len(references))
-                losses.append(len(references) * self._loss(queries[part], means[part].float(), target[part], references))
+                loss = self._loss(queries[part], wanted[part], means[part].float(), batch.target[part], references)
+                losses.append(len(references) * loss)
                 first += len(references)
             return torch.stack(losses).sum() / first
 
-    def _loss(self, queries: Tensor, means: Tensor, target: Tensor, references: Tensor) -> Tensor:
+    def _loss(self, queries: Tensor, wanted: Tensor, lines: Tensor, target: Tensor, references: Tensor) -> Tensor:
         """Of one lot: cross-entropy decides the expected mixture, the Dirichlet likelihood of it how sure to be.
 
-        With the objective "dirichlet" the likelihood decides both (paper, equation 5).
+        With the objective "dirichlet" the likelihood decides both (paper, equation 5). wanted: of the queries; target:
+        of the lines that are their voice.
         """
-        heard = self.head.hear(queries, means.expand(len(means), -1, -1), references)
-        wanted = target[:, None].expand_as(heard.logits)
+        heard = self.head.hear(queries, lines.expand(len(lines), -1, -1), references)
+        wanted = wanted[:, None].expand_as(heard.logits)
         if self.config.objective == "dirichlet":
             loss = dirichlet_nll(self.head.concentrations(heard), wanted)
         else:
             sure = self.head.concentrations(heard._replace(logits=heard.logits.detach()))
-            loss = cross_entropy(heard.logits, wanted) + dirichlet_nll(sure, wanted)
+            loss = cross_entropy(heard.logits, wanted) + SURENESS * dirichlet_nll(sure, wanted)
         if heard.line_logits is not None and (chosen := references > 0).any():
             told = cross_entropy(heard.line_logits[chosen], target.expand(len(target), -1, -1)[chosen])
             loss = loss + self.config.line_loss * told

@@ -43,23 +43,25 @@ def cut(samples: Sound, frames: int, random: np.random.Generator) -> Sound:
     if spare <= 0:
         return samples
     loud = np.flatnonzero(loud_frames(samples))
-    middle = loud.mean() if len(loud) else spare / 2
-    start = int(np.clip(random.integers(spare + 1), middle - frames, middle).clip(0, spare)) * HOP
-    return samples[start : start + frames * HOP]
+    start = random.integers(spare + 1)
+    if len(loud):
+        middle = loud[np.abs(loud - loud.mean()).argmin()]  # of the speech; the mean itself may lie in a pause
+        start = np.clip(start, middle - frames + 1, middle).clip(0, spare)
+    return samples[start * HOP : (start + frames) * HOP]
 
 
 def splice(sounds: Sequence[Sound]) -> tuple[Sound, list[int]]:
     """Sounds joined by crossfades at one level, and the frame that each starts at."""
-    fade = round(CROSSFADE_SECONDS * SAMPLE_RATE) // HOP * HOP
+    fade = min(round(CROSSFADE_SECONDS * SAMPLE_RATE) // HOP * HOP, *map(len, sounds))
     ramp = np.linspace(0, 1, fade, dtype=np.float32)
     joined = np.zeros(sum(map(len, sounds)) - fade * (len(sounds) - 1), np.float32)
     starts, place = [], 0
     for index, samples in enumerate(sounds):
         part = levelled(samples)
         if index:
-            part[:fade] *= ramp[: len(part)]
+            part[:fade] *= ramp
         if index < len(sounds) - 1:
-            part[-fade:] *= ramp[::-1][-len(part) :]
+            part[-fade:] *= ramp[::-1]
         joined[place : place + len(part)] += part
         starts.append(place // HOP)
         place += len(part) - fade

@@ -55,6 +55,8 @@ def _heard(network: FeatureNetwork, wave: np.ndarray) -> Tensor:
 def _fit_logistic(layer: torch.nn.Linear, x: Tensor, y: Tensor, steps: int, seed: int) -> None:
     """Logistic regression in which both classes weigh the same, however many frames each has."""
     random = torch.Generator().manual_seed(seed)
+    torch.nn.init.zeros_(layer.weight)
+    torch.nn.init.zeros_(layer.bias)
     optimiser = torch.optim.AdamW(layer.requires_grad_(True).parameters(), lr=3e-3, weight_decay=0.1)
     balance = (~y).sum() / y.sum()
     for _ in range(steps):

@@ -7,7 +7,6 @@ Runs under Hugging Face accelerate: on one CPU or GPU as it is, on several with
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -17,22 +16,22 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 
+from dser_ext.recognition.speech import loud_frames
 from dser_training.config import UtteranceConfig
 from dser_training.corpora.clip import Clip, CorpusError
 from dser_training.corpora.clips import read
+from dser_training.heads import VoiceHead
 from dser_training.networks import FeatureNetwork
 from dser_training.stages.batches import Batches
 from dser_training.stages.checkpoint import CheckpointError, load_model, load_state, save_model, save_state
-from dser_training.heads import VoiceHead
 from dser_training.stages.development import accuracy, calibrate, heard
 from dser_training.stages.kept import KeptBatches, hear
 from dser_training.stages.model import UtteranceModel
 from dser_training.stages.sounds import sound
 from dser_training.stages.speech import fit_speech
-from dser_ext.recognition.speech import loud_frames
 
 log = logging.getLogger(__name__)
 
@@ -127,10 +126,15 @@ class Run:
         self.model, self.optimiser = accelerator.prepare(model, self.optimiser)
         self.networks: UtteranceModel = accelerator.unwrap_model(self.model)
         self.average = {key: tensor.clone() for key, tensor in self.networks.state_dict().items()}
-        self.progress: dict[str, Any] = {"epoch": 0, "step": 0, "best": -1.0, "best_epoch": -1}
+        self.progress: dict[str, Any] = {"epoch": 0, "step": 0, "best": -1.0, "best_epoch": 0}
         if state := load_state(config.run, self.optimiser):
             weights, self.progress = state
-            self.networks.load_state_dict(weights["model"])
+            try:
+                self.networks.load_state_dict(weights["model"])
+            except (KeyError, RuntimeError) as error:
+                raise CheckpointError(
+                    f"{config.run}: what lies there is of another configuration; name another `run` or delete it"
+                ) from error
             self.average = weights["average"]
             log.info("going on after epoch %d", self.progress["epoch"])
 
@@ -152,7 +156,8 @@ class Run:
             self.accelerator.wait_for_everyone()
 
     def _hopeful(self) -> bool:
-        return bool(self.progress["epoch"] - self.progress["best_epoch"] <= self.config.patience or not self.held_out)
+        unmended = self.progress["epoch"] - self.progress["best_epoch"]
+        return bool(unmended < self.config.patience + self.config.measure_every or not self.held_out)
 
     def _epoch(self) -> float:
         """The mean loss of an epoch."""
@@ -245,14 +250,15 @@ def _batches(model: UtteranceModel, config: UtteranceConfig, clips: Sequence[Cli
 
 def _groups(model: UtteranceModel, config: UtteranceConfig) -> list[dict[str, Any]]:
     """What is trained, and how fast: deep layers of the backbone slower than those above them."""
-    model.requires_grad_(False)
-    own = list(model.head.parameters()) + ([] if config.train == "head" else [model.network.project.weight])
+    own = [weight for weight in model.head.parameters() if weight.requires_grad]
+    own += [] if config.train == "head" else [model.network.project.weight]
     groups = [{"params": own, "rate": config.learning_rate}]
     if config.train == "all":
         depths = model.network.backbone.depths()
         for depth, weights in enumerate(depths):
             rate = config.backbone_learning_rate * config.layer_decay ** (len(depths) - 1 - depth)
             groups.append({"params": weights, "rate": rate})
+    model.requires_grad_(False)
     for group in groups:
         for weight in group["params"]:
             weight.requires_grad_(True)
