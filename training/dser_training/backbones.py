@@ -103,7 +103,7 @@ class Wav2Vec2Backbone(nn.Module):
         self.context = _receptive_field(config.conv_kernel, config.conv_stride)
 
     def forward(self, waveform: Tensor, position: int = 0) -> list[Tensor]:
-        """(batch, samples) → of each layer (batch, frames, width); without a table of positions, `position` is unused."""
+        """(batch, samples) → of each layer (batch, frames, width); there is no table of positions to start in."""
         del position
         missing = self.context - HOP
         padded = nn.functional.pad(waveform, (missing // 2, missing - missing // 2))
@@ -114,7 +114,8 @@ class Wav2Vec2Backbone(nn.Module):
         """Its weights from the sound up, one list a layer."""
         layers = [list(layer.parameters()) for layer in self.encoder.encoder.layers]
         inside = {id(weight) for layer in layers for weight in layer}
-        return [[weight for weight in self.encoder.parameters() if id(weight) not in inside], *layers]
+        trained = [weight for weight in self.encoder.parameters() if weight.requires_grad]
+        return [[weight for weight in trained if id(weight) not in inside], *layers]
 
 
 def backbone(name_or_folder: str, halve_after: int | None = None) -> WhisperBackbone | Wav2Vec2Backbone:

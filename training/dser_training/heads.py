@@ -94,8 +94,8 @@ class VoiceHead(Head):
     Features are taken as normal around `speaker + centre of the emotion` with unit variance, and speakers as normal
     around 0. What the lines express and where their speaker lies are guessed in turn (expectation-maximisation,
     unrolled, so that all of it is trained by what comes out in the end). How far from the generic speaker a voice may
-    lie is learned from how varied its lines are: lines all alike may be of one emotion, and then tell an unusual
-    speaker as well as an unusual mood; so little is believed of them, and what is left is the judgement without a voice.
+    lie is learned from how varied its lines are: lines all alike may be of one emotion, and tell an unusual speaker as
+    well as an unusual mood; so little is believed of them, and what is left is the judgement without a voice.
     """
 
     def __init__(self, size: int, smoothing_frames: int, half_known: float) -> None:

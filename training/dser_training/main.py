@@ -44,9 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     command("export", "write a run as a model bundle").add_argument("--bundle", required=True, help="folder to write")
     evaluate = command("evaluate", "measure a model bundle on CREMA-D, RAVDESS, read speech and what is no speech")
     evaluate.add_argument("--bundle", required=True, help="folder of the model")
-    evaluate.add_argument(
-        "--output", metavar="DIR", help="folder for the report, as Markdown and JSON, and its pictures"
-    )
+    evaluate.add_argument("--output", metavar="DIR", help="folder for the report and its pictures")
     evaluate.add_argument("--sets", nargs="+", metavar="SET", help="develop, test, ravdess, read; all if not given")
     evaluate.add_argument("--robustness", action="store_true", help="also in noise, by telephone, as MP3, with pauses")
     evaluate.add_argument("--json", action="store_true", help="print JSON")

@@ -45,7 +45,7 @@ class Batch:
 
     waves: rows of sound of about one length, (rows, samples) each. speech: 1 where speech is, (rows, frames) each.
     position: where in the backbone's table of positions the rows start. picks: (C, M) frames to be told, and members:
-    (C, longest) frames of speech, -1 where there are no more, both as indices into all rows' frames one after the other.
+    (C, longest) frames of speech, -1 where there are no more, both as indices into all rows' frames in turn.
     target: (C, 6) mixtures in the open simplex. references: for each lot the seconds of every other line (columns) that
     stands in each line's voice (rows), 0 where it does not. partner, share: the line that each is averaged with, and
     its own share.
@@ -102,9 +102,11 @@ def batches_of_lots(config: UtteranceConfig, clips: Sequence[Clip], random: np.r
             strangers += [clip for clip in voice if random.random() < share]
             continue
         order = [voice[index] for index in random.permutation(len(voice))]
-        for start in range(0, len(order), config.clips_per_voice):
-            if random.random() < share:
-                lots.append(Lot(order[start : start + config.clips_per_voice], strangers=False))
+        lots += [
+            Lot(order[start : start + config.clips_per_voice], strangers=False)
+            for start in range(0, len(order), config.clips_per_voice)
+            if random.random() < share
+        ]
     order = [strangers[index] for index in random.permutation(len(strangers))]
     lots += [
         Lot(order[start : start + config.clips_per_voice], strangers=True)
@@ -157,8 +159,7 @@ def _batch(
         numbers = list(range(count, count + len(clips)))
         count += len(clips)
         pairs = 0 if lot.strangers else int(config.paired * len(clips)) // 2
-        for first in range(0, 2 * pairs, 2):
-            paired.append(_row(sounds[first : first + 2], list(numbers[first : first + 2])))
+        paired += [_row(sounds[first : first + 2], numbers[first : first + 2]) for first in range(0, 2 * pairs, 2)]
         for wave, number in zip(sounds[2 * pairs :], numbers[2 * pairs :], strict=True):
             if bursts and random.random() < BURST_SHARE:
                 burst = cut(sound(bursts[random.integers(len(bursts))]), config.clip_frames // 2, random)
