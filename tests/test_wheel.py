@@ -58,7 +58,7 @@ def test_the_wheel_carries_all_that_git_has_for_it(wheel):
     assert not inside - names
     for name in ("dser_ext/py.typed", "dser_ext/audio2face/protocol.binpb", "dser_training/corpora/actors.yaml"):
         assert name in names
-    assert any(name.startswith("dser_ext/models/dser-tiny/") for name in names)
+    assert any(name.startswith("dser_ext/models/dser-base/") for name in names)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 

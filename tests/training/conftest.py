@@ -12,6 +12,7 @@ import pytest
 
 collect_ignore_glob = [] if find_spec("torch") else ["*"]
 os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported: without it, a name is tried for half a minute
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # networks this small are faster so, many times where cores are busy
 
 
 @pytest.fixture(scope="session")

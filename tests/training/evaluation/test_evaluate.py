@@ -15,7 +15,7 @@ from dser_training.evaluation.voices import ALL, NONE, SETTINGS
 
 from dser_ext.recognition.bundle import ModelBundle
 
-SHIPPED = Path(__file__).parents[3] / "models" / "dser-tiny"
+SHIPPED = Path(__file__).parents[3] / "models" / "dser-base"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def config(crema_d: Path, tmp_path_factory: pytest.TempPathFactory) -> Utterance
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped model, to be written on."""
-    folder = tmp_path_factory.mktemp("models") / "dser-tiny"
+    folder = tmp_path_factory.mktemp("models") / "dser-base"
     shutil.copytree(SHIPPED, folder)
     return folder
 
@@ -122,7 +122,7 @@ def test_the_same_model_gives_the_same_bytes_whatever_its_card_said(
 
 
 def test_some_sets_alone_leave_the_card_as_it_is(config: UtteranceConfig, tmp_path: Path) -> None:
-    bundle = tmp_path / "dser-tiny"
+    bundle = tmp_path / "dser-base"
     shutil.copytree(SHIPPED, bundle)
     before = (bundle / "card.json").read_bytes()
     document = json.loads(evaluate(config, bundle, sets=["read"], as_json=True))
