@@ -55,7 +55,9 @@ def heard(batches: list[list[Lot]]) -> Counter[Clip]:
     return Counter(clip for lots in batches for lot in lots for clip in lot.clips)
 
 
-def batches(*epochs: int, clips: Sequence[Clip] = LINES, bursts: Sequence[Clip] = (), **settings: object) -> list[Batch]:
+def batches(
+    *epochs: int, clips: Sequence[Clip] = LINES, bursts: Sequence[Clip] = (), **settings: object
+) -> list[Batch]:
     """The batches of some epochs."""
     dataset = Batches(replace(CONFIG, **settings), clips, bursts, 1500)
     made = []
@@ -116,7 +118,9 @@ def test_for_a_head_that_knows_no_voice_all_are_strangers() -> None:
 @pytest.mark.parametrize("lines", [2, 16])
 def test_of_some_corpora_only_a_share_is_heard_in_an_epoch(lines: int) -> None:
     config = replace(CONFIG, shares={"read": 0.3, "jl-corpus": 0.0})
-    clips = [clip for name in ("read", "jl-corpus", "crema-d") for n in range(200) for clip in made(f"{name}/{n}", lines)]
+    clips = [
+        clip for name in ("read", "jl-corpus", "crema-d") for n in range(200) for clip in made(f"{name}/{n}", lines)
+    ]
     epochs = [Counter(clip.speaker.partition("/")[0] for clip in heard(lots(config, clips, seed))) for seed in range(4)]
     for count in epochs:
         assert count["crema-d"] == 200 * lines
@@ -302,7 +306,7 @@ def test_a_batch_depends_on_the_seed_the_epoch_and_its_number_alone() -> None:
 
     there, back = dataset(3), dataset(5)
     expected = [there[number] for number in range(2)]
-    np.random.seed(0)  # noqa: NPY002 (which must not matter)
+    np.random.seed(0)
     torch.manual_seed(0)
     back[0]
     back.set_epoch(3)

@@ -121,7 +121,8 @@ def test_a_damaged_state_is_said_with_its_name(state: Path, damage: bytes | None
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [(MODEL, b""), (MODEL, b"x" * 100), (MODEL, None), (CONFIG, b"{"), (CONFIG, b"\xff"), (CONFIG, None)]
+    ("name", "content"),
+    [(MODEL, b""), (MODEL, b"x" * 100), (MODEL, None), (CONFIG, b"{"), (CONFIG, b"\xff"), (CONFIG, None)],
 )
 def test_damaged_and_missing_networks_are_said_with_their_folder(
     tmp_path: Path, name: str, content: bytes | None

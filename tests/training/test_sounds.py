@@ -9,7 +9,16 @@ import pytest
 import soundfile
 from dser_training.corpora.clip import Clip
 from dser_training.networks import LEVEL
-from dser_training.stages.sounds import CROSSFADE_SECONDS, LONGEST_SECONDS, Sound, cut, levelled, sound, splice, whole_frames
+from dser_training.stages.sounds import (
+    CROSSFADE_SECONDS,
+    LONGEST_SECONDS,
+    Sound,
+    cut,
+    levelled,
+    sound,
+    splice,
+    whole_frames,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 

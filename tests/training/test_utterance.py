@@ -10,14 +10,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 import yaml
 from dser_training.backbones import backbone
+from dser_training.corpora.clip import Clip
 from dser_training.corpora.split import actors
 from dser_training.export import in_eight_bits
 from dser_training.main import main
@@ -35,10 +34,10 @@ from dser_ext.recognition.backends import OnnxNetwork
 from dser_ext.recognition.bundle import FEATURES, HEAD, ModelBundle
 from dser_ext.recognition.recognizer import Recognizer
 from dser_ext.recognition.speech import loud_frames
-from dser_training.corpora.clip import Clip
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
+WHISPER = ROOT.parent / "shared" / "encoders" / "whisper-tiny.en"
 LINES = sorted((ROOT / "samples/voice").glob("*.ogg"))
 ACTORS = {"train": 4, "develop": 2, "test": 1}
 CLIPS_PER_ACTOR = 8
@@ -46,6 +45,7 @@ TRAIN = [sys.executable, "-m", "dser_training.main", "utterance", "--config"]
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "training")])}
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data")
 slow = pytest.mark.slow
+pytestmark = pytest.mark.filterwarnings("ignore:without a voice:dser_ext.DserWarning")
 
 Make = Callable[[str], Path]
 
@@ -200,7 +200,9 @@ def test_tracks_of_the_bundle_are_those_of_the_networks(run: Path, bundle: Path)
 
 
 def test_eight_bits_are_as_near_as_they_can_be() -> None:
-    weight = np.random.default_rng(0).normal(0, 1, (64, 16)).astype(np.float32) * np.logspace(-3, 3, 16, dtype=np.float32)
+    weight = np.random.default_rng(0).normal(0, 1, (64, 16)).astype(np.float32) * np.logspace(
+        -3, 3, 16, dtype=np.float32
+    )
     weight[:, 3] = 0
     stored, scale = in_eight_bits(weight)
     assert stored.dtype == np.int8
@@ -233,16 +235,19 @@ def test_a_run_that_was_killed_ends_as_if_it_had_not_been(config: Path, tmp_path
     settings = [str(config), *settings, "epochs=4", "voices_per_batch=1", "clips_per_voice=4"]
     whole, killed, log = tmp_path / "whole", tmp_path / "killed", tmp_path / "log"
     subprocess.run([*TRAIN, *settings, f"run={whole}"], env=ENVIRONMENT, check=True, capture_output=True)
-    with log.open("w") as errors, subprocess.Popen(
-        [*TRAIN, *settings, f"run={killed}"], stderr=errors, env=ENVIRONMENT
-    ) as process:
+    with (
+        log.open("w") as errors,
+        subprocess.Popen([*TRAIN, *settings, f"run={killed}"], stderr=errors, env=ENVIRONMENT) as process,
+    ):
         while "epoch 2, batch 0" not in log.read_text():
             assert process.poll() is None, log.read_text()
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     assert "epoch 3 of 4" not in log.read_text()
-    done = subprocess.run([*TRAIN, *settings, f"run={killed}"], env=ENVIRONMENT, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [*TRAIN, *settings, f"run={killed}"], env=ENVIRONMENT, check=True, capture_output=True, text=True
+    )
     assert "going on after epoch 2" in done.stderr
     assert "epoch 2 of 4" not in done.stderr
     for name in (MODEL, STATE):
@@ -270,7 +275,7 @@ def test_where_the_loss_is_no_number_the_last_epoch_is_kept(
 
 @slow
 @needs_data
-def test_training_ends_where_nothing_gets_better(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_training_ends_where_nothing_gets_better(config: Path, tmp_path: Path) -> None:
     still = ["epochs=40", "patience=2", "learning_rate=0.0", "backbone_learning_rate=0.0"]
     assert train(config, tmp_path, *still) == 0
     model = UtteranceModel(load_model(tmp_path)[0])
@@ -317,7 +322,9 @@ def test_training_goes_on_from_another_run(config: Path, run: Path, tmp_path: Pa
 
 @slow
 @needs_data
-def test_another_kind_of_head_begins_anew_on_networks_that_were_trained(config: Path, run: Path, tmp_path: Path) -> None:
+def test_another_kind_of_head_begins_anew_on_networks_that_were_trained(
+    config: Path, run: Path, tmp_path: Path
+) -> None:
     assert train(config, tmp_path, f"start={run}", "head=plain", "train=head") == 0
     first, then = weights(run), weights(tmp_path)
     assert torch.equal(first["network.project.weight"], then["network.project.weight"])
@@ -329,7 +336,7 @@ def test_another_kind_of_head_begins_anew_on_networks_that_were_trained(config: 
 @pytest.mark.parametrize("kind", ["wav2vec2", "wavlm"])
 @pytest.mark.parametrize("objective", ["dirichlet", "cross-entropy"])
 def test_the_papers_settings_train_and_give_the_same_again(
-    kind: str, objective: str, config: Path, corpora: Path, random_backbone: Make, tmp_path: Path
+    kind: str, objective: str, config: Path, random_backbone: Make, tmp_path: Path
 ) -> None:
     paper = yaml.safe_load((ROOT / "training/configs/paper-base.yaml").read_text(encoding="utf-8"))
     paper |= yaml.safe_load(config.read_text(encoding="utf-8"))
@@ -348,18 +355,17 @@ def test_the_papers_settings_train_and_give_the_same_again(
 
 @slow
 @needs_data
+@pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="needs gloo")
 @pytest.mark.parametrize("settings", [[], ["head=plain", "objective=dirichlet", "halve_after=", "backbone=wav2vec2"]])
 def test_two_processes_train_together(config: Path, tmp_path: Path, settings: list[str], random_backbone: Make) -> None:
-    launcher = Path(sys.executable).with_name("accelerate")
-    if not torch.distributed.is_gloo_available() or not launcher.exists():
-        pytest.skip("needs gloo and accelerate's launcher")
+    """Started as accelerate starts them on GPUs; on CPUs it starts one alone, unless there is MPI."""
     settings = [setting.replace("=wav2vec2", f"={random_backbone('wav2vec2')}") for setting in settings]
-    settings += [f"run={tmp_path}", "voices_per_batch=1"]
-    launch = [launcher, "launch", "--no_python", "--cpu", "--num_processes", "2", "--num_machines", "1"]
-    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    command = [*launch, *TRAIN, str(config), *settings]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", *TRAIN[1:]]
+    command = [*launch, str(config), *settings, f"run={tmp_path}", "voices_per_batch=1"]
+    environment = ENVIRONMENT | {"ACCELERATE_USE_CPU": "true"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
+    assert done.stderr.count("epoch 1, batch 0 of 2, ") == 2  # of five
     assert load(tmp_path)
 
 
@@ -415,15 +421,29 @@ def test_a_damaged_state_is_said_in_one_line(
     assert last_line(capsys).startswith(f"dser-train: {tmp_path / STATE}: damaged (")
 
 
-def test_the_scale_is_that_of_what_the_layers_hear_in_speech(random_backbone: Make) -> None:
-    network = FeatureNetwork(backbone(str(random_backbone("whisper")), 1), 8).requires_grad_(False).eval()
+@pytest.mark.parametrize(
+    "name",
+    [
+        "random",
+        pytest.param(
+            str(WHISPER),
+            marks=[
+                pytest.mark.skipif(not WHISPER.is_dir(), reason="needs ../shared/encoders"),
+                pytest.mark.xfail(reason="what exceeds 5 is cut off before the scale is known, as if it were known"),
+            ],
+        ),
+    ],
+)
+def test_the_scale_is_that_of_what_the_layers_hear_in_speech(name: str, random_backbone: Make) -> None:
+    encoder = backbone(str(random_backbone("whisper")) if name == "random" else name, 1)
+    network = FeatureNetwork(encoder, 8).requires_grad_(False).eval()
     clips = [Clip(line, "made/1", NEUTRAL, "train") for line in LINES[:3]]
     fit_scale(network, clips)
     heard = []
     for clip in clips:
         layers = network.backbone(levelled(torch.from_numpy(sound(clip))[None]))
         count = layers[0].shape[1]
-        layers[2] = layers[2].repeat_interleave(2, dim=1)[:, :count]
+        layers = layers[:2] + [layer.repeat_interleave(2, dim=1)[:, :count] for layer in layers[2:]]
         heard.append(torch.cat(layers, dim=-1)[0][torch.from_numpy(loud_frames(sound(clip)))])
     together = torch.cat(heard)
     assert torch.allclose(network.mean, together.mean(dim=0), atol=1e-4)

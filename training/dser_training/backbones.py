@@ -78,12 +78,10 @@ class WhisperBackbone(nn.Module):
         return outputs
 
     def depths(self) -> list[list[nn.Parameter]]:
-        """Its weights from the sound up, one list a layer."""
+        """Its weights from the sound up, one list a layer, without the table of positions: sinusoids, which stay."""
         front = [*self.encoder.conv1.parameters(), *self.encoder.conv2.parameters()]
-        positions = [weight for weight in self.encoder.embed_positions.parameters() if weight.requires_grad]
-        norm = list(self.encoder.layer_norm.parameters())
         layers = [list(layer.parameters()) for layer in self.encoder.layers]
-        return [front + positions, *layers[:-1], layers[-1] + norm]
+        return [front, *layers[:-1], [*layers[-1], *self.encoder.layer_norm.parameters()]]
 
 
 class Wav2Vec2Backbone(nn.Module):

@@ -47,19 +47,22 @@ class FeatureNetwork(nn.Module):
         nn.init.normal_(self.project.weight, std=0.5 * stacked**-0.5)  # so that heads start unsure
         self.speech = nn.Linear(stacked, 1)
 
-    def hidden(self, waveform: Tensor, position: int = 0) -> Stacks:
-        """(batch, samples) → what all layers hear, a stack for each frame rate."""
+    def raw(self, waveform: Tensor, position: int = 0) -> Stacks:
+        """(batch, samples) → what all layers hear, a stack for each frame rate, before it is standardised."""
         layers = self.backbone(levelled(waveform), position)
         if self.last_layer_only:
             layers = [at_full_rate(layers[-1], self.backbone.strides[-1], layers[0].shape[1])]
-        stacks, start = [], 0
-        for stride, width in zip(self.strides, self.widths, strict=True):
-            own = [layer for layer, its in zip(layers, self.layer_strides, strict=True) if its == stride]
-            part = slice(start, start + width)
-            standard = (torch.cat(own, dim=-1) - self.mean[part]) / self.std[part]
-            stacks.append(standard.clamp(min=-LARGEST, max=LARGEST))
-            start += width
-        return stacks
+        heard = list(zip(layers, self.layer_strides, strict=True))
+        return [torch.cat([layer for layer, its in heard if its == stride], dim=-1) for stride in self.strides]
+
+    def hidden(self, waveform: Tensor, position: int = 0) -> Stacks:
+        """(batch, samples) → what all layers hear, standardised, a stack for each frame rate."""
+        stacks = self.raw(waveform, position)
+        means, deviations = self.mean.split(self.widths), self.std.split(self.widths)
+        return [
+            ((stack - mean) / deviation).clamp(min=-LARGEST, max=LARGEST)
+            for stack, mean, deviation in zip(stacks, means, deviations, strict=True)
+        ]
 
     def features(self, stacks: Stacks) -> Tensor:
         """Stacks → features (batch, frames, size), 50 a second."""

@@ -24,6 +24,7 @@ class Clip:
     mixture: six shares in the order of EMOTIONS, summing to 1: what raters heard or a manifest says; None if unknown.
     sex: "female" or "male", empty if unknown. age: years, None if unknown.
     label: the corpus' own word for the emotion, in corpora that tell more apart than the six; empty elsewhere.
+    corpus: the name of its reader, as in READERS.
     """
 
     path: Path
@@ -35,6 +36,7 @@ class Clip:
     sex: str = ""
     age: int | None = None
     label: str = ""
+    corpus: str = ""
 
 
 def index(emotion: str | None) -> int | None:

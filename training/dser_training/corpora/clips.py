@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from dser_training.corpora import bursts, crema_d, jl_corpus, manifest, meld, ravdess, read_speech, voxmovies
@@ -32,4 +33,4 @@ def read(corpus: str, folder: str | Path) -> list[Clip]:
     clips = READERS[corpus](Path(folder))
     if not clips:
         raise CorpusError(f"{folder}: no clips of {corpus} in it; set its place in the configuration")
-    return clips
+    return [replace(clip, corpus=corpus) for clip in clips]

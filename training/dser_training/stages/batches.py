@@ -97,7 +97,7 @@ def batches_of_lots(config: UtteranceConfig, clips: Sequence[Clip], random: np.r
         voices[clip.speaker].append(clip)
     lots, strangers = [], []
     for voice in voices.values():
-        share = config.shares.get(voice[0].speaker.partition("/")[0], 1.0)
+        share = config.shares.get(voice[0].corpus, 1.0)
         if config.head == "plain" or len(voice) < FEW_LINES:
             strangers += [clip for clip in voice if random.random() < share]
             continue

@@ -102,7 +102,7 @@ def fit_scale(network: FeatureNetwork, clips: Sequence[Clip]) -> None:
     count, total, squares = 0, torch.zeros_like(network.mean).double(), torch.zeros_like(network.mean).double()
     for clip in clips:
         samples = sound(clip)
-        hidden = network.flat(network.hidden(torch.from_numpy(samples)[None]))[0]
+        hidden = network.flat(network.raw(torch.from_numpy(samples)[None]))[0]
         hidden = hidden[torch.from_numpy(loud_frames(samples))].double()
         count, total, squares = count + len(hidden), total + hidden.sum(0), squares + hidden.square().sum(0)
     mean = total / max(1, count)
@@ -126,7 +126,7 @@ class Run:
         self.model, self.optimiser = accelerator.prepare(model, self.optimiser)
         self.networks: UtteranceModel = accelerator.unwrap_model(self.model)
         self.average = {key: tensor.clone() for key, tensor in self.networks.state_dict().items()}
-        self.progress: dict[str, Any] = {"epoch": 0, "step": 0, "best": -1.0, "best_epoch": 0}
+        self.progress: dict[str, Any] = {"epoch": 0, "step": 0, "measured": 0, "best": -1.0, "best_epoch": 0}
         if state := load_state(config.run, self.optimiser):
             weights, self.progress = state
             try:
@@ -156,8 +156,7 @@ class Run:
             self.accelerator.wait_for_everyone()
 
     def _hopeful(self) -> bool:
-        unmended = self.progress["epoch"] - self.progress["best_epoch"]
-        return bool(unmended < self.config.patience + self.config.measure_every or not self.held_out)
+        return bool(self.progress["measured"] - self.progress["best_epoch"] < self.config.patience or not self.held_out)
 
     def _epoch(self) -> float:
         """The mean loss of an epoch."""
@@ -226,6 +225,7 @@ class Run:
             self.accelerator.log(figures, step=epoch)
             log.info("held-out actors: %s", ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
         score = float(self.accelerator.gather(torch.tensor([score], device=self.accelerator.device)).max())
+        self.progress["measured"] = epoch
         if score > self.progress["best"]:
             self.progress |= {"best": score, "best_epoch": epoch}
             if self.accelerator.is_main_process:
@@ -245,6 +245,8 @@ def _batches(model: UtteranceModel, config: UtteranceConfig, clips: Sequence[Cli
     if config.train != "all":
         return KeptBatches(config, hear(model.network.eval(), clips, config))
     bursts = [clip for clip in read("bursts", config.bursts) if clip.split == "train"] if config.bursts else []
+    for clip in [*clips, *bursts]:
+        sound(clip)  # decoded here once, and not in every epoch anew by the processes that prepare its batches
     return Batches(config, clips, bursts, model.network.backbone.longest_frames)
 
 
