@@ -84,6 +84,9 @@ class UtteranceConfig:
     warm_up: float = 0.05  # share of the steps in which the learning rate rises
     weight_decay: float = 0.01
     dropout: float = 0.3  # of what a frozen backbone hears
+    liveliness: tuple[float, float] = (1.0, 1.0)  # how lively kept voices are made, relative to what they are
+    voice_distance: float = 0.0  # how far kept voices are moved at most, in deviations between voices
+    neutral_prior: float = 0.0  # added to neutral's logit in the end; read speech in training makes it too likely
     averaging: float = 0.98  # of the weights over steps; 0 for none
     bfloat16: bool = True
     workers: int = 1  # processes that prepare batches
@@ -137,13 +140,12 @@ def from_settings(path: str | Path, settings: Any) -> UtteranceConfig:
     settings = {key: value for key, value in settings.items() if value is not None}
     _check_names(path, settings, UtteranceConfig)
     try:
-        config = UtteranceConfig(**settings)
+        config = UtteranceConfig(**_pairs(settings, UtteranceConfig))
     except TypeError as error:
         raise ConfigError(f"{path}: {error}") from error
     if isinstance(config.augmentation, dict):
         _check_names(path, config.augmentation, Augmentation)
-        ranges = {key: tuple(value) if isinstance(value, list) else value for key, value in config.augmentation.items()}
-        config = replace(config, augmentation=Augmentation(**ranges))
+        config = replace(config, augmentation=Augmentation(**_pairs(config.augmentation, Augmentation)))
     _check_values(path, config)
     _check_values(path, config.augmentation)
     for key, choices in (("head", HEADS), ("layers", LAYERS), ("objective", OBJECTIVES), ("train", TRAINED)):
@@ -157,6 +159,12 @@ def from_settings(path: str | Path, settings: Any) -> UtteranceConfig:
             f"{path}: smoothing_frames is {config.smoothing_frames}; write an odd number, for a middle one"
         )
     return config
+
+
+def _pairs(settings: dict[str, Any], kind: type) -> dict[str, Any]:
+    """Settings with what YAML and JSON write as a list made the pair of numbers that is meant."""
+    pairs = {setting.name for setting in fields(kind) if str(setting.type).startswith("tuple")}
+    return {key: tuple(value) if key in pairs and isinstance(value, list) else value for key, value in settings.items()}
 
 
 def _check_names(path: str | Path, settings: dict[Any, Any], kind: type) -> None:

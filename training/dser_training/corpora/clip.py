@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,3 +44,12 @@ class Clip:
 def index(emotion: str | None) -> int | None:
     """Where an emotion stands in EMOTIONS; None stays None."""
     return None if emotion is None else EMOTIONS.index(emotion)
+
+
+def acted(clips: Sequence[Clip]) -> list[Clip]:
+    """Labelled clips of speakers who have clips of several emotions."""
+    emotions: dict[str, set[int]] = defaultdict(set)
+    for clip in clips:
+        if clip.emotion is not None:
+            emotions[clip.speaker].add(clip.emotion)
+    return [clip for clip in clips if clip.emotion is not None and len(emotions[clip.speaker]) > 1]

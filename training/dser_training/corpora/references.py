@@ -11,7 +11,7 @@ Emotions = NDArray[np.int64]
 Random = np.random.Generator
 
 MOST_LINES = 90
-KINDS = {"none": 0.2, "any": 0.3, "one-sided": 0.2, "mostly neutral": 0.15, "one emotion": 0.15}
+KINDS = {"none": 0.15, "any": 0.25, "one-sided": 0.1, "mostly neutral": 0.2, "one emotion": 0.3}
 """How often a training line is measured without a voice, or against which others of the speaker."""
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,10 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from dser_ext.emotion.names import NEUTRAL
 from dser_ext.recognition.speech import loud_frames
 from dser_training.config import UtteranceConfig
-from dser_training.corpora.clip import Clip, CorpusError
+from dser_training.corpora.clip import Clip, CorpusError, acted
 from dser_training.corpora.clips import read
 from dser_training.heads import VoiceHead
 from dser_training.networks import FeatureNetwork
@@ -61,6 +61,8 @@ def train(config: UtteranceConfig) -> Path:
         restore(model, load_model(config.run)[1], config.run)
         right = fit_speech(model.network.requires_grad_(False).eval(), some[:SPEECH_CLIPS], config.seed)
         log.info("speech or not: %.4f of held-out frames right", right)
+        if isinstance(model.head, VoiceHead):
+            model.head.bias[NEUTRAL] += config.neutral_prior
         if isinstance(model.head, VoiceHead) and held_out:
             calibrate(model.head.requires_grad_(False), heard(model, held_out))
         save_model(config.run, config, model.state_dict())
@@ -230,15 +232,6 @@ class Run:
             self.progress |= {"best": score, "best_epoch": epoch}
             if self.accelerator.is_main_process:
                 save_model(self.config.run, self.config, self.average)
-
-
-def acted(clips: Sequence[Clip]) -> list[Clip]:
-    """Labelled clips of speakers who have clips of several emotions."""
-    emotions: dict[str, set[int]] = defaultdict(set)
-    for clip in clips:
-        if clip.emotion is not None:
-            emotions[clip.speaker].add(clip.emotion)
-    return [clip for clip in clips if clip.emotion is not None and len(emotions[clip.speaker]) > 1]
 
 
 def _batches(model: UtteranceModel, config: UtteranceConfig, clips: Sequence[Clip]) -> Batches | KeptBatches:
