@@ -9,7 +9,7 @@ from dser_ext.emotion.names import EMOTIONS
 from dser_ext.recognition.voice import VoiceProfile
 
 ENOUGH_LINES, ENOUGH_SECONDS = 4, 8.0  # of speech; with less, what is usual for a voice is a guess
-ONE_SIDED = 0.75  # share of one emotion from which on lines tell an unusual voice as well as an unusual mood
+ONE_SIDED = 0.5  # share of one emotion from which on lines tell an unusual voice as well as an unusual mood
 MOODS = dict(zip(EMOTIONS, ("angry", "disgusted", "fearful", "happy", "neutral", "sad"), strict=True))
 
 
@@ -24,6 +24,6 @@ def advice_on(voice: VoiceProfile, composition: NDArray[np.float32]) -> str | No
     if composition[strongest] < ONE_SIDED:
         return None
     return (
-        f"its lines sound nearly all {MOODS[EMOTIONS[strongest]]}; add lines in other moods, or the model cannot tell "
+        f"its lines sound mostly {MOODS[EMOTIONS[strongest]]}; add lines in other moods, or the model cannot tell "
         "the voice from the mood"
     )

@@ -21,6 +21,7 @@ from dser_ext.errors import AudioError, DserWarning, VoiceError
 from dser_ext.recognition.recognizer import load_voice, loaded, recognize_lines
 
 ROOT = Path(__file__).parents[2]
+READER = ROOT.parent / "shared/data/read/speechocean762/0024"  # twelve neutral lines
 RATE = 16_000
 SAME = 0.02  # how far the mean mixture of a line may move when nothing of its emotion has changed
 
@@ -222,7 +223,7 @@ def test_lines_that_were_given_twice_as_long_weigh_more_but_say_the_same(recogni
     assert len(twice.profile.pieces) > len(once.profile.pieces) == 8
     hearing = recognizer.hear(AudioFile(moods))
     first, second = recognizer.track(hearing, once), recognizer.track(hearing, twice)
-    assert apart(first, second) < 0.5 * apart(first, all_lines(recognizer, [moods])[0])
+    assert (first.mean.argmax(axis=1) == second.mean.argmax(axis=1)).mean() > 0.9
 
 
 def test_a_broken_line_is_reported_and_the_others_are_still_each_others_voice(recognizer, tmp_path, lines):
@@ -314,12 +315,10 @@ def test_lines_in_all_moods_need_no_advice(recognizer, lines):
     assert recognizer.advice(recognizer.voice(lines, "anna")[0].profile) is None
 
 
-def test_neutral_lines_only_get_the_advice_to_add_other_moods(recognizer, lines, tmp_path):
-    neutral = [line for line in lines if "_NEU_" in line.name]
-    samples = [soundfile.read(line, dtype="float32")[0] for line in neutral[:2]]
-    soundfile.write(tmp_path / "both.wav", np.concatenate(samples), RATE)
-    voice = recognizer.voice([*neutral, tmp_path / "both.wav"], "anna")[0].profile
-    assert recognizer.advice(voice).startswith("its lines sound nearly all neutral; add lines in other moods")
+@pytest.mark.skipif(not READER.is_dir(), reason="needs ../shared/data")
+def test_neutral_lines_only_get_the_advice_to_add_other_moods(recognizer):
+    voice = recognizer.voice(sorted(READER.iterdir()), "reader")[0].profile
+    assert recognizer.advice(voice).startswith("its lines sound mostly neutral; add lines in other moods")
 
 
 # --- what is not speech -----------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from dser_training.corpora.split import actors
 from dser_training.export import in_eight_bits
 from dser_training.main import main
 from dser_training.networks import FeatureNetwork, levelled
-from dser_training.stages.checkpoint import MODEL, STATE, load_model, load_state
+from dser_training.stages.checkpoint import BEST, MODEL, STATE, load_model, load_state
 from dser_training.stages.model import UtteranceModel
 from dser_training.stages.sounds import sound
 from dser_training.stages.utterance import acted, fit_scale, load
@@ -123,7 +123,7 @@ def weights(folder: Path) -> dict[str, Tensor]:
 @slow
 @needs_data
 def test_a_run_leaves_its_networks_where_it_was_and_what_happened(run: Path) -> None:
-    assert sorted(path.name for path in run.iterdir()) == sorted(["config.json", MODEL, STATE, "tensorboard"])
+    assert sorted(path.name for path in run.iterdir()) == sorted(["config.json", BEST, MODEL, STATE, "tensorboard"])
     assert any("tfevents" in path.name for path in (run / "tensorboard").rglob("*"))
     model = load(run)
     assert isinstance(model, UtteranceModel)

@@ -55,6 +55,7 @@ class WhisperBackbone(nn.Module):
         super().__init__()
         with _quiet():
             self.encoder = WhisperModel.from_pretrained(name_or_folder).float().encoder
+        self.encoder.embed_positions.requires_grad_(False)  # sinusoids
         mel_filters = WhisperFeatureExtractor.from_pretrained(name_or_folder).mel_filters
         self.log_mel = LogMel(torch.as_tensor(mel_filters))
         count = len(self.encoder.layers)
@@ -78,7 +79,7 @@ class WhisperBackbone(nn.Module):
         return outputs
 
     def depths(self) -> list[list[nn.Parameter]]:
-        """Its weights from the sound up, one list a layer, without the table of positions: sinusoids, which stay."""
+        """Its weights from the sound up, one list a layer."""
         front = [*self.encoder.conv1.parameters(), *self.encoder.conv2.parameters()]
         layers = [list(layer.parameters()) for layer in self.encoder.layers]
         return [front, *layers[:-1], [*layers[-1], *self.encoder.layer_norm.parameters()]]

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 OPSET = 18
 WINDOW_SECONDS, OVERLAP_SECONDS = 12.0, 2.4
 LARGE = 1024  # values in a weight from which on it is stored in fewer bits
-NONSPEECH_TOTAL = 0.3  # Σα where there is no speech: wide, whatever the voice
+NONSPEECH_TOTAL = 0.2  # Σα where there is no speech: wide, whatever the voice; below half of neutral lines'
 NONSPEECH_NEUTRAL = 0.75  # neutral's share there
 
 

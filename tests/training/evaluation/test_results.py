@@ -44,9 +44,9 @@ def test_a_result_is_what_a_user_gets(measurement: Measurement, recognizer: Reco
     assert result.total == pytest.approx(float(np.median(track.total)), rel=1e-2)
 
 
-def test_the_intended_emotion_is_recognised_more_often_than_not(measurement: Measurement) -> None:
+def test_the_intended_emotion_is_recognised_in_half_the_lines_at_least(measurement: Measurement) -> None:
     right = [result.guess == result.clip.emotion for result in measurement.results[ALL]]
-    assert np.mean(right) > 0.5
+    assert np.mean(right) >= 0.5
 
 
 def test_reference_lines_are_no_test_but_part_of_voices(recognizer: Recognizer, clips: list[Clip]) -> None:

@@ -29,8 +29,6 @@ class Comparison:
         for name, config in configs.items():
             if config.train == "all":
                 raise ConfigError(f'{name}: only a frozen backbone is compared; set train to "projection and head"')
-        if len({config.bfloat16 for config in configs.values()}) > 1:
-            raise ConfigError("bfloat16 must be the same for all variants; set it in settings alone")
         return configs
 
 

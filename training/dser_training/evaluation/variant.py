@@ -83,7 +83,7 @@ class Variant:
         model = _model(config)
         model.network.load_state_dict({"mean": self.network.mean, "std": self.network.std}, strict=False)
         model.network.backbone = nn.Identity()  # what it hears is kept
-        accelerator = Accelerator(mixed_precision="bf16" if config.bfloat16 else "no")
+        accelerator = Accelerator()
         Run(accelerator, config, model, KeptBatches(config, self._kept), held_out=()).fit()
         model = load(config.run)
         if isinstance(model.head, VoiceHead) and self.held_out:

@@ -17,7 +17,8 @@ from dser_ext.errors import DserError
 from dser_ext.formats.files import written_whole
 from dser_training.config import UtteranceConfig, from_settings
 
-MODEL, CONFIG = "model.safetensors", "config.json"  # the best so far
+MODEL, CONFIG = "model.safetensors", "config.json"  # what came out
+BEST = "best.safetensors"  # the best so far, before what is fitted in the end
 STATE = "last.safetensors"  # to go on from, in one file, so that its parts always fit each other
 
 
@@ -27,24 +28,50 @@ class CheckpointError(DserError):
 
 def save_model(folder: str | Path, config: UtteranceConfig, tensors: Mapping[str, Tensor]) -> None:
     """Write the networks and the settings they were made with."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / MODEL, tensors, {})
-    with written_whole(folder / CONFIG) as file:
-        json.dump(asdict(config), file, indent=2)
-        file.write("\n")
+    _write(Path(folder) / MODEL, tensors, {})
+    _write_config(Path(folder), config)
+
+
+def save_best(folder: str | Path, config: UtteranceConfig, tensors: Mapping[str, Tensor]) -> None:
+    """Write the best networks so far, and the settings."""
+    _write(Path(folder) / BEST, tensors, {})
+    _write_config(Path(folder), config)
 
 
 def load_model(folder: str | Path) -> tuple[UtteranceConfig, dict[str, Tensor]]:
-    """The settings and weights of a run. Raises CheckpointError if it has none or they are damaged."""
+    """The settings and weights of a run; of one that has not ended the best so far.
+
+    Raises CheckpointError if it has none or they are damaged.
+    """
     folder = Path(folder)
     try:
         settings = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        return from_settings(folder / CONFIG, settings), load_file(folder / MODEL)
+        config = from_settings(folder / CONFIG, settings)
+    except (OSError, ValueError) as error:
+        raise _unusable(folder, error) from error
+    return config, _load(folder, MODEL if (folder / MODEL).exists() else BEST)
+
+
+def load_best(folder: str | Path) -> dict[str, Tensor]:
+    """The best weights so far of a run. Raises CheckpointError if it has none or they are damaged."""
+    return _load(Path(folder), BEST)
+
+
+def _load(folder: Path, file: str) -> dict[str, Tensor]:
+    try:
+        return load_file(folder / file)
     except (OSError, ValueError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{folder}: no usable checkpoint there ({_reason(error)}); train that run first"
-        ) from error
+        raise _unusable(folder, error) from error
+
+
+def _unusable(folder: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(f"{folder}: no usable checkpoint there ({_reason(error)}); train that run first")
+
+
+def _write_config(folder: Path, config: UtteranceConfig) -> None:
+    with written_whole(folder / CONFIG) as file:
+        json.dump(asdict(config), file, indent=2)
+        file.write("\n")
 
 
 def save_state(folder: str | Path, optimiser: torch.optim.Optimizer, weights: Mapping[str, Mapping[str, Tensor]],

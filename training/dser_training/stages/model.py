@@ -74,7 +74,8 @@ class UtteranceModel(nn.Module):
         """Features to be told, (C, 1 + M, D), the mean of each line first; and the means by themselves."""
         frames, spoken = [], []
         for waves, speech in zip(batch.waves, batch.speech, strict=True):
-            features = self.network.features(self.network.hidden(waves, batch.position)).float()
+            with torch.autocast(waves.device.type, torch.bfloat16, enabled=self.config.bfloat16):
+                features = self.network.features(self.network.hidden(waves, batch.position)).float()
             frames.append(features.flatten(0, 1))
             spoken.append(smoothed_speech(features, speech, self.config.smoothing_frames).flatten(0, 1))
         speaking = (batch.members >= 0).float()[..., None]

@@ -26,7 +26,15 @@ from dser_training.corpora.clips import read
 from dser_training.heads import VoiceHead
 from dser_training.networks import FeatureNetwork
 from dser_training.stages.batches import Batches
-from dser_training.stages.checkpoint import CheckpointError, load_model, load_state, save_model, save_state
+from dser_training.stages.checkpoint import (
+    CheckpointError,
+    load_best,
+    load_model,
+    load_state,
+    save_best,
+    save_model,
+    save_state,
+)
 from dser_training.stages.development import accuracy, calibrate, heard
 from dser_training.stages.kept import KeptBatches, hear
 from dser_training.stages.model import UtteranceModel
@@ -45,9 +53,7 @@ def train(config: UtteranceConfig) -> Path:
     A run that was interrupted goes on after its last finished epoch, with the result that it would have had.
     Raises CorpusError, BackboneError, CheckpointError, or FloatingPointError where the loss is no number any more.
     """
-    accelerator = Accelerator(
-        mixed_precision="bf16" if config.bfloat16 else "no", log_with="tensorboard", project_dir=config.run
-    )
+    accelerator = Accelerator(log_with="tensorboard", project_dir=config.run)
     torch.manual_seed(config.seed)
     learned, held_out = lines(config)
     model = UtteranceModel(config)
@@ -58,16 +64,21 @@ def train(config: UtteranceConfig) -> Path:
         fit_scale(model.network, some[:SCALE_CLIPS])
     Run(accelerator, config, model, _batches(model, config, learned), held_out).fit()
     if accelerator.is_main_process:
-        restore(model, load_model(config.run)[1], config.run)
-        right = fit_speech(model.network.requires_grad_(False).eval(), some[:SPEECH_CLIPS], config.seed)
-        log.info("speech or not: %.4f of held-out frames right", right)
-        if isinstance(model.head, VoiceHead):
-            model.head.bias[NEUTRAL] += config.neutral_prior
-        if isinstance(model.head, VoiceHead) and held_out:
-            calibrate(model.head.requires_grad_(False), heard(model, held_out))
+        restore(model, load_best(config.run), config.run)
+        finish(model.requires_grad_(False).eval(), some[:SPEECH_CLIPS], held_out)
         save_model(config.run, config, model.state_dict())
     accelerator.end_training()
     return Path(config.run)
+
+
+def finish(model: UtteranceModel, clips: Sequence[Clip], held_out: Sequence[Clip]) -> None:
+    """Fit what is not trained with the rest: the speech output, and how sharp and how neutral mixtures are."""
+    right = fit_speech(model.network, clips, model.config.seed)
+    log.info("speech or not: %.4f of held-out frames right", right)
+    if isinstance(model.head, VoiceHead):
+        model.head.bias[NEUTRAL] += model.config.neutral_prior
+        if held_out:
+            calibrate(model.head, heard(model, held_out))
 
 
 def lines(config: UtteranceConfig) -> tuple[list[Clip], list[Clip]]:
@@ -231,7 +242,7 @@ class Run:
         if score > self.progress["best"]:
             self.progress |= {"best": score, "best_epoch": epoch}
             if self.accelerator.is_main_process:
-                save_model(self.config.run, self.config, self.average)
+                save_best(self.config.run, self.config, self.average)
 
 
 def _batches(model: UtteranceModel, config: UtteranceConfig, clips: Sequence[Clip]) -> Batches | KeptBatches:
