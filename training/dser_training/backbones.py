@@ -11,11 +11,8 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, WhisperFeatureExtractor, WhisperModel
 
-from dser_ext.audio import SAMPLE_RATE
-from dser_ext.emotion.track import FRAME_RATE
 from dser_ext.errors import DserError
-
-HOP = SAMPLE_RATE // FRAME_RATE  # samples a frame, of Whisper and of the Wav2Vec2 family
+from dser_ext.recognition.speech import HOP
 
 
 class BackboneError(DserError):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dser_training.backbones import HOP, Wav2Vec2Backbone, WhisperBackbone
+from dser_ext.recognition.speech import HOP
+from dser_training.backbones import Wav2Vec2Backbone, WhisperBackbone
 
 LEVEL = 0.05  # root mean square that speech is brought to; loudness must not decide the emotion
 GATE = 1e-3  # -30 dB: frames this far below the loudest are pauses and do not count for the level

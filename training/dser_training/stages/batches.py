@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from dser_ext.emotion.names import EMOTIONS
+from dser_ext.emotion.track import FRAME_RATE
 from dser_ext.recognition.speech import HOP, loud_frames
 from dser_training.config import UtteranceConfig
 from dser_training.corpora.augmentation import VirtualVoice, change_line
@@ -129,6 +130,27 @@ def targets(config: UtteranceConfig, clips: Sequence[Clip]) -> NDArray[np.float3
     return soft_labels(torch.tensor(np.stack(rows)), config.label_smoothing).float().numpy()
 
 
+def emotions_of(clips: Sequence[Clip]) -> NDArray[np.int64]:
+    """What each line intends, (C,), -1 where it is not known."""
+    return np.array([-1 if clip.emotion is None else clip.emotion for clip in clips], np.int64)
+
+
+def others(
+    emotions: NDArray[np.int64], strangers: bool, random: np.random.Generator
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Of a lot: which lines each is measured against, (C, C), and which one it may be averaged with, (C,)."""
+    count = len(emotions)
+    if strangers:
+        return np.zeros((count, count), bool), np.arange(count)
+    return training_references(emotions, random), random.permutation(count)
+
+
+def own_shares(config: UtteranceConfig, count: int, random: np.random.Generator) -> Tensor:
+    """Each line's share where it is averaged with another, (C,); 1 where it is not."""
+    share = np.where(random.random(count) < config.mixed, random.uniform(0.5, 1, count), 1)
+    return torch.from_numpy(share.astype(np.float32))
+
+
 @dataclass(frozen=True)
 class _Line:
     """One line in a row of sound: which of the batch's lines it is, its first frame there, and where it has speech."""
@@ -224,19 +246,17 @@ def _assembled(
     for number, own in frames.items():
         members[number, : len(own)] = own
     picks = np.stack([random.choice(frames[number], config.frames_per_clip) for number in range(count)])
-    seconds = np.array([len(frames[number]) / 50 for number in range(count)], np.float32)
-    references, partner, first = [], np.arange(count), 0
+    seconds = np.array([len(frames[number]) / FRAME_RATE for number in range(count)], np.float32)
+    references, partners, first = [], [], 0
     for clips, unknown in zip(lots, strangers, strict=True):
-        emotions = np.array([-1 if clip.emotion is None else clip.emotion for clip in clips], np.int64)
-        chosen = np.zeros((len(clips),) * 2, bool) if unknown else training_references(emotions, random)
+        chosen, partner = others(emotions_of(clips), unknown, random)
         references.append(torch.from_numpy(chosen * seconds[None, first : first + len(clips)]))
-        if not unknown:
-            partner[first : first + len(clips)] = first + random.permutation(len(clips))
+        partners.append(torch.from_numpy(first + partner))
         first += len(clips)
-    share = np.where(random.random(count) < config.mixed, random.uniform(0.5, 1, count), 1).astype(np.float32)
+    share = own_shares(config, count, random)
     position = random.integers(longest_frames - longest) if longest_frames and longest_frames > longest else 0
     return Batch(
         waves, speech, int(position), torch.from_numpy(picks), torch.from_numpy(members),
         torch.from_numpy(targets(config, [clip for clips in lots for clip in clips])), references,
-        torch.from_numpy(partner), torch.from_numpy(share),
+        torch.cat(partners), share,
     )  # fmt: skip

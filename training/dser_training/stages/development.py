@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dser_ext.emotion.track import FRAME_RATE
 from dser_ext.recognition.speech import HOP, loud_frames
 from dser_training.corpora.clip import Clip
 from dser_training.heads import Head, VoiceHead
@@ -89,7 +90,7 @@ def heard(model: UtteranceModel, clips: Sequence[Clip]) -> list[Lines]:
             own = np.flatnonzero(masks[row])
             means[row] = features[place, own].mean(dim=0)
             frames[row] = spoken[place, own[np.linspace(0, len(own) - 1, FRAMES).round().astype(int)]]
-    seconds = torch.tensor([mask.sum() / 50 for mask in masks])
+    seconds = torch.tensor([mask.sum() / FRAME_RATE for mask in masks])
     intended = torch.tensor([clip.emotion for clip in clips])
     speakers = np.array([clip.speaker for clip in clips])
     voices = [np.flatnonzero(speakers == speaker) for speaker in sorted(set(speakers))]

@@ -17,13 +17,13 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from dser_ext.emotion.track import FRAME_RATE
 from dser_ext.formats.files import written_whole
 from dser_ext.recognition.speech import loud_frames
 from dser_training.config import UtteranceConfig
 from dser_training.corpora.clip import Clip, acted
-from dser_training.corpora.references import training_references
 from dser_training.networks import FeatureNetwork, smoothed_speech
-from dser_training.stages.batches import LEAST_FRAMES, batches_of_lots, targets
+from dser_training.stages.batches import LEAST_FRAMES, batches_of_lots, emotions_of, others, own_shares, targets
 from dser_training.stages.checkpoint import CheckpointError
 from dser_training.stages.sounds import sound
 
@@ -85,7 +85,7 @@ def hear(
         frames = smoothed_speech(heard, mask[None].float(), config.smoothing_frames)[0]
         pick = np.sort(random.choice(np.flatnonzero(speech), 0 if as_used else config.frames_per_clip))
         mean = heard[0][mask].mean(dim=0, keepdim=True)
-        kept[clip] = Kept(torch.cat([mean, frames[torch.from_numpy(pick)]]).half(), float(speech.sum()) / 50)
+        kept[clip] = Kept(torch.cat([mean, frames[torch.from_numpy(pick)]]).half(), float(speech.sum()) / FRAME_RATE)
     return kept
 
 
@@ -162,26 +162,25 @@ class KeptBatches(Dataset[KeptBatch]):
         random = np.random.default_rng([self.config.seed, self.epoch, number])
         lots = self.batches[number]
         clips = [clip for lot in lots for clip in lot.clips]
-        stacked, offset, references, partner = [], [], [], []
+        stacked, offset, references, partners = [], [], [], []
         for lot in lots:
-            emotions = np.array([-1 if clip.emotion is None else clip.emotion for clip in lot.clips], np.int64)
-            count, first = len(emotions), len(partner)
-            chosen = np.zeros((count, count), bool) if lot.strangers else training_references(emotions, random)
+            emotions = emotions_of(lot.clips)
+            chosen, partner = others(emotions, lot.strangers, random)
             seconds = np.array([self.kept[clip].seconds for clip in lot.clips], np.float32)
             references.append(torch.from_numpy(chosen * seconds))
-            partner += (first + (np.arange(count) if lot.strangers else random.permutation(count))).tolist()
+            partners.append(torch.from_numpy(sum(map(len, partners)) + partner))
             heard = torch.stack([self.kept[clip].stacked for clip in lot.clips])
             stacked.append(heard if lot.strangers else _less_lively(heard, random.uniform(*self.config.liveliness)))
-            moved = np.array([len(set(emotions[others])) >= MOODS for others in chosen]) * self._distance(random)
+            varied = np.array([len(set(emotions[row])) >= MOODS for row in chosen])
+            moved = varied * self._distance(random)
             offset.append(torch.from_numpy(moved.astype(np.float32))[:, None] * self._direction(random))
-        share = np.where(random.random(len(clips)) < self.config.mixed, random.uniform(0.5, 1, len(clips)), 1)
         return KeptBatch(
             torch.cat(stacked),
             torch.cat(offset),
             torch.from_numpy(targets(self.config, clips)),
             references,
-            torch.tensor(partner),
-            torch.from_numpy(share.astype(np.float32)),
+            torch.cat(partners),
+            own_shares(self.config, len(clips), random),
         )
 
     def _distance(self, random: np.random.Generator) -> float:
