@@ -22,6 +22,7 @@ KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "int": ("a whole number", (int,)),
     "int | None": ("a whole number", (int, type(None))),
     "float": ("a number", (int, float)),
+    "float | None": ("a number", (int, float, type(None))),
     "tuple[float, float]": ("two numbers, [LOW, HIGH]", (tuple,)),
     "list[str]": ("a list", (list,)),
     "dict[str, str]": ("names and values", (dict,)),
@@ -58,6 +59,8 @@ class UtteranceConfig:
     start: str = ""  # folder of a run whose networks training starts from; empty for the backbone alone
     seed: int = 2508
     halve_after: int | None = None  # layers of a Whisper backbone after which it works at 25 frames a second
+    frozen_layers: int = 0  # of the backbone, from the sound up, that stay as they are
+    backbone_dropout: float | None = None  # in all its layers while it is trained; None for what it comes with
     layers: str = "all"  # of the backbone, each projected; or "last", as in the paper
     feature_size: int = 32  # D
     head: str = "voice"  # or "plain", the paper's, which knows no voice
@@ -75,6 +78,7 @@ class UtteranceConfig:
     voices_per_batch: int = 3
     clips_per_voice: int = 20
     clip_frames: int = 120  # of each clip, 2.4 s; longer ones are cut at a random place
+    silence_frames: int = 40  # at most, around the longest line of a batch; shorter ones have more
     frames_per_clip: int = 4  # that are told besides the clip's mean
     paired: float = 0.3  # share of clips that are heard in pairs, one after the other
     learning_rate: float = 1e-3  # of projection and head

@@ -16,6 +16,7 @@ import numpy as np
 import soundfile
 from audiomentations import BandPassFilter, PitchShift, Resample, SevenBandParametricEQ, Shift
 from audiomentations.core.transforms_interface import BaseWaveformTransform
+from noisereduce import reduce_noise
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 from scipy.signal import fftconvolve
@@ -39,6 +40,8 @@ class Augmentation:
     """How much is changed in training; a section of the configuration."""
 
     voice_share: float = 0.7  # of voices that are changed; the shares below are of these
+    denoise_share: float = 0.3  # with part of their noise taken out, as dry as a studio's
+    denoised: tuple[float, float] = (0.5, 1.0)  # the part that is
     speed: float = 1.12  # up to so many times as fast or slow, pitch and formants with it
     pitch_share: float = 0.3  # of changed voices whose pitch and formants are moved at the same speed
     pitch_semitones: float = 2.0  # at most, up or down
@@ -61,6 +64,7 @@ class Augmentation:
 class VirtualVoice:
     """What all lines of a voice go through alike. As it stands, it changes nothing."""
 
+    denoised: float = 0.0  # part of its noise that is taken out
     speed: float = 1.0  # times as fast
     semitones: float = 0.0
     response: Sound | None = None  # impulse response of equaliser, room and band together
@@ -74,7 +78,9 @@ class VirtualVoice:
         if random.random() >= settings.voice_share:
             return cls()
         shifted, noisy, coded = random.random(3) < (settings.pitch_share, settings.floor_share, settings.codec_share)
+        dry = random.random() < settings.denoise_share
         return cls(
+            denoised=random.uniform(*settings.denoised) if dry else 0.0,
             speed=settings.speed ** random.uniform(-1, 1),
             semitones=random.uniform(-1, 1) * settings.pitch_semitones if shifted else 0.0,
             response=_impulse_response(settings, random),
@@ -85,6 +91,8 @@ class VirtualVoice:
 
     def __call__(self, sound: Sound, random: Random) -> Sound:
         """A line in this voice; `random` gives the samples of its noise floor. Only speed changes the length."""
+        if self.denoised:
+            sound = without_noise(sound, self.denoised)
         if self.speed != 1:
             sound = fixed(Resample(), target_sample_rate=round(SAMPLE_RATE / self.speed))(sound, SAMPLE_RATE)
         if self.semitones:
@@ -128,6 +136,13 @@ def with_noise(sound: Sound, snr_db: float, slope_db: float, random: Random) -> 
     noise = irfft(spectrum, size)[: len(sound)]
     power = speech_power(sound) * 10 ** (-snr_db / 10)
     return np.asarray(sound + noise * np.sqrt(power / np.square(noise).mean()), np.float32)
+
+
+def without_noise(sound: Sound, part: float) -> Sound:
+    """The sound with this part of its steady noise, in each band of frequency, taken out."""
+    if not sound.any():
+        return sound
+    return np.asarray(reduce_noise(y=sound, sr=SAMPLE_RATE, stationary=True, prop_decrease=part), np.float32)
 
 
 def speech_power(sound: Sound) -> float:

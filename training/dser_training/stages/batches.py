@@ -229,15 +229,17 @@ def _assembled(
     waves, speech, offset, longest = [], [], 0, 0
     frames: dict[int, NDArray[np.int64]] = {}
     for rows in filter(None, groups):
-        length = max(len(wave) for wave, _ in rows)
+        length = max(len(wave) for wave, _ in rows) + int(random.integers(config.silence_frames + 1)) * HOP
         sounds, heard = np.zeros((len(rows), length), np.float32), np.zeros((len(rows), length // HOP), np.float32)
         for row, (wave, lines) in enumerate(rows):
-            sounds[row, : len(wave)] = wave
+            first = int(random.integers((length - len(wave)) // HOP + 1))  # silence comes before a line as well
+            sounds[row, first * HOP : first * HOP + len(wave)] = wave
             for line in lines:
-                place = slice(line.start, line.start + len(line.speech))
+                start = first + line.start
+                place = slice(start, start + len(line.speech))
                 heard[row, place] = np.maximum(heard[row, place], line.speech)
                 if line.number is not None:
-                    frames[line.number] = offset + row * heard.shape[1] + line.start + np.flatnonzero(line.speech)
+                    frames[line.number] = offset + row * heard.shape[1] + start + np.flatnonzero(line.speech)
         waves.append(torch.from_numpy(sounds))
         speech.append(torch.from_numpy(heard))
         offset, longest = offset + heard.size, max(longest, heard.shape[1])

@@ -62,7 +62,8 @@ def train(config: UtteranceConfig) -> Path:
         restore(model, load_model(config.start)[1], config.start)
     else:
         fit_scale(model.network, some[:SCALE_CLIPS])
-    Run(accelerator, config, model, _batches(model, config, learned), held_out).fit()
+    validation = acted(read("ravdess", config.validate)) if config.validate else []
+    Run(accelerator, config, model, _batches(model, config, learned), held_out, validation).fit()
     if accelerator.is_main_process:
         restore(model, load_best(config.run), config.run)
         finish(model.requires_grad_(False).eval(), some[:SPEECH_CLIPS], held_out)
@@ -133,8 +134,10 @@ class Run:
         model: UtteranceModel,
         batches: Batches | KeptBatches,
         held_out: Sequence[Clip],
+        validation: Sequence[Clip] = (),
     ) -> None:
-        self.accelerator, self.config, self.batches, self.held_out = accelerator, config, batches, held_out
+        self.accelerator, self.config, self.batches = accelerator, config, batches
+        self.held_out, self.validation = held_out, validation
         self.optimiser = torch.optim.AdamW(_groups(model, config), weight_decay=config.weight_decay)
         self.model, self.optimiser = accelerator.prepare(model, self.optimiser)
         self.networks: UtteranceModel = accelerator.unwrap_model(self.model)
@@ -225,7 +228,7 @@ class Run:
                 self.average[key].copy_(tensor)
 
     def _measure(self) -> None:
-        """Measure the averaged weights on held-out actors, and keep them if they are the best."""
+        """Measure the averaged weights, and keep them if they are the best on held-out actors."""
         epoch = self.progress["epoch"]
         score = float(epoch)
         if self.held_out and self.accelerator.is_main_process:
@@ -233,10 +236,12 @@ class Run:
             self.networks.load_state_dict(self.average)
             self.networks.eval()
             figures = accuracy(self.networks, heard(self.networks, self.held_out))
+            elsewhere = accuracy(self.networks, heard(self.networks, self.validation)) if self.validation else {}
             self.networks.load_state_dict(current)
             score = (figures["alone"] + figures["with the voice"]) / 2
             self.accelerator.log(figures, step=epoch)
-            log.info("held-out actors: %s", ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+            for lines, its in (("held-out actors", figures), ("validation", elsewhere)):
+                log.info("%s: %s", lines, ", ".join(f"{name} {value:.4f}" for name, value in its.items()))
         score = float(self.accelerator.gather(torch.tensor([score], device=self.accelerator.device)).max())
         self.progress["measured"] = epoch
         if score > self.progress["best"]:
@@ -261,7 +266,7 @@ def _groups(model: UtteranceModel, config: UtteranceConfig) -> list[dict[str, An
     groups = [{"params": own, "rate": config.learning_rate}]
     if config.train == "all":
         depths = model.network.backbone.depths()
-        for depth, weights in enumerate(depths):
+        for depth, weights in list(enumerate(depths))[config.frozen_layers and config.frozen_layers + 1 :]:
             rate = config.backbone_learning_rate * config.layer_decay ** (len(depths) - 1 - depth)
             groups.append({"params": weights, "rate": rate})
     model.requires_grad_(False)
