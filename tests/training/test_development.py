@@ -70,8 +70,7 @@ def voices_of_an_actor() -> tuple[VoiceHead, list[Lines]]:
     for parameter in head.parameters():
         parameter.zero_()
     head.centres.copy_(3 * torch.eye(6, 8))
-    head.log_prior.fill_(2.0)
-    head.log_unknown.fill_(2.0)
+    head.log_variance.fill_(2.0)
     voices = []
     for _ in range(4):
         intended = torch.randperm(24, generator=random).remainder(6)

@@ -6,7 +6,17 @@ from itertools import pairwise
 
 import pytest
 import torch
-from dser_training.heads import FLOOR, LARGEST, LEAST_SHARE, MOST_TOTAL, Head, PlainHead, VoiceHead, concentration
+from dser_training.heads import (
+    FLOOR,
+    LARGEST,
+    LEAST_SHARE,
+    MOST_TOTAL,
+    STARTS,
+    Head,
+    PlainHead,
+    VoiceHead,
+    concentration,
+)
 from torch import Tensor
 
 from dser_ext.emotion.names import EMOTIONS, NEUTRAL
@@ -110,12 +120,19 @@ def test_without_lines_the_voice_is_ignored(head: VoiceHead) -> None:
     features, speech = drawn(2, 20, SIZE), torch.ones(2, 20)
     nothing = head(features, speech, *NOTHING)
     assert close(head(features, speech, 100 * drawn(2, 7, SIZE, seed=1), torch.zeros(2, 7)), nothing)
-    heard = head.hear(features, *NOTHING)
-    unknown = head.log_unknown.exp()
-    certain = 1 / (1 + unknown)
-    distance = (features[:, :, None] - head.centres).square() * certain
-    expected = (head.log_sharpness[0].exp() * (head.bias - distance.sum(-1) / 2)).log_softmax(-1)
-    assert torch.allclose(heard.logits.log_softmax(-1), expected, atol=1e-4)
+
+
+def test_without_lines_every_kind_of_recording_counts_by_its_share_and_by_how_well_it_fits(head: VoiceHead) -> None:
+    features = drawn(2, 20, SIZE)
+    variance = 1 + head.log_variance.exp()  # (kinds, SIZE), of a line around the usual speaker and its emotion
+    distance = features[:, :, None, None] - head.usual[:, None] - head.centres  # (2, 20, kinds, 6, SIZE)
+    likelihood = head.bias - 0.5 * (distance.square() / variance[:, None]).sum(-1)
+    fit = head.log_frame.exp() * (likelihood.logsumexp(-1) - 0.5 * variance.log().sum(-1))
+    share = (STARTS * head.log_share[0].exp() + head.log_share[1].exp()).log()
+    weight = (share + fit).softmax(-1)
+    mixtures = (head.log_sharpness[0].exp() * likelihood).softmax(-1)
+    expected = (weight[..., None] * mixtures).sum(dim=2)
+    assert torch.allclose(head.hear(features, *NOTHING).logits.softmax(-1), expected, atol=1e-4)
 
 
 def test_lines_of_a_batch_are_each_measured_against_their_own_voice(head: VoiceHead) -> None:
@@ -147,8 +164,7 @@ def known_head() -> VoiceHead:
     for parameter in head.parameters():
         parameter.zero_()
     head.centres.copy_(centres())
-    head.log_unknown.fill_(2 * torch.tensor(OFFSET).log())
-    head.log_prior.fill_(2 * torch.tensor(OFFSET).log())
+    head.log_variance.fill_(2 * torch.tensor(OFFSET).log())
     return head
 
 
@@ -181,6 +197,20 @@ def test_sixteen_mixed_lines_of_a_speaker_tell_the_emotions_better_than_none() -
     assert 1 / 6 + 0.1 < alone < 0.7
     assert alone + 0.05 < few < many - 0.05
     assert many > best - 0.06
+
+
+def test_lines_of_one_emotion_do_not_pass_for_neutral_ones_of_an_unusual_speaker() -> None:
+    """Where speakers differ less than emotions do; a plain mean of the lines would take every one for the middle."""
+    emotions = torch.arange(6).repeat(50)[:, None].expand(-1, 16 + 10)
+    sounds, offset = said(emotions, seed=7)
+    sounds = sounds - 0.7 * offset
+    head = known_head()
+    head.log_variance.fill_(2 * torch.tensor(0.3 * OFFSET).log())
+    alone, with_lines = (
+        share_right(head, sounds[:, 16:], emotions[:, 16:], sounds[:, :16], seconds) for seconds in (0.0, 1.0)
+    )
+    assert alone > 0.75
+    assert with_lines > alone - 0.02
 
 
 def test_the_emotions_of_the_voices_own_lines_are_told_together() -> None:

@@ -66,7 +66,7 @@ class UtteranceConfig:
     head: str = "voice"  # or "plain", the paper's, which knows no voice
     smoothing_frames: int = 75  # moving average in the head, 1.5 s
     half_known_seconds: float = 8.0  # of speech, after which a voice counts half for Σα
-    train: str = "all"  # or "projection and head" or "head", with what the frozen rest hears kept
+    train: str = "all"  # or "projection and head", or "head", estimated anew first; what the frozen rest hears is kept
     objective: str = "cross-entropy"  # or "dirichlet", the likelihood of the mixtures
     votes: float = 0.0  # share of the raters' mixture in a clip's label, where there is one; the rest is the intended
     label_smoothing: float = 0.1
@@ -88,9 +88,6 @@ class UtteranceConfig:
     warm_up: float = 0.05  # share of the steps in which the learning rate rises
     weight_decay: float = 0.01
     dropout: float = 0.3  # of what a frozen backbone hears
-    liveliness: tuple[float, float] = (1.0, 1.0)  # how lively kept voices are made, relative to what they are
-    voice_distance: float = 0.0  # how far kept voices are moved at most, in deviations between voices
-    neutral_prior: float = 0.0  # added to neutral's logit in the end; read speech in training makes it too likely
     averaging: float = 0.98  # of the weights over steps; 0 for none
     bfloat16: bool = True
     workers: int = 1  # processes that prepare batches

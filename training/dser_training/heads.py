@@ -6,6 +6,7 @@ and their weights (batch, lines), 0 where there is no line.
 
 from __future__ import annotations
 
+from math import log
 from typing import NamedTuple
 
 import torch
@@ -19,9 +20,10 @@ LARGEST = 8.0  # of |log| of what is learned as a logarithm
 MOST_TOTAL = 3.0  # log Σα that is approached and never reached: rarely right for sure is worth less than never far off
 LEAST_SHARE = 2e-3  # of an emotion in the expected mixture: nothing heard rules one out
 COUNT = len(EMOTIONS)
-ROUNDS = 6  # of guessing what the lines express and where their speaker lies; more change nothing
-LEAST_VARIETY = 0.05  # added to the variance of a voice's lines before its logarithm
-HIDDEN = 32
+ROUNDS = 8  # of guessing what the lines express and where their speaker lies; more change little
+KINDS = 3  # of recordings, whose speakers lie around one place
+MOST_LINES = 4.5  # that any number of them is approaching when guesses are weighed: more repeat the model's own errors
+STARTS = 2 + COUNT  # of guessing: the usual speaker, the lines' centre, and lines that are all of each emotion
 
 
 class Heard(NamedTuple):
@@ -30,6 +32,15 @@ class Heard(NamedTuple):
     logits: Tensor  # (batch, frames, 6) of the expected mixture
     log_total: Tensor  # (batch, frames, 1), log Σα
     line_logits: Tensor | None  # (batch, lines, 6) of each line of the voice
+
+
+class Guesses(NamedTuple):
+    """What a voice's lines may express, and where their speaker may lie; G guesses."""
+
+    mean: Tensor  # (batch, G, size), where the speaker lies
+    variance: Tensor  # (batch, G, size)
+    log_weight: Tensor  # (batch, G), how well it explains the lines, summing to 1
+    line_logits: Tensor  # (batch, lines, 6)
 
 
 class Head(nn.Module):
@@ -91,64 +102,87 @@ class PlainHead(Head):
 class VoiceHead(Head):
     """Measures against where a speaker lies among all speakers, judged from any lines of theirs, without labels.
 
-    Features are taken as normal around `speaker + centre of the emotion` with unit variance, and speakers as normal
-    around 0. What the lines express and where their speaker lies are guessed in turn (expectation-maximisation,
-    unrolled, so that all of it is trained by what comes out in the end). How far from the generic speaker a voice may
-    lie is learned from how varied its lines are: lines all alike may be of one emotion, and tell an unusual speaker as
-    well as an unusual mood; so little is believed of them, and what is left is the judgement without a voice.
+    Features are taken as normal, with unit variance, around `speaker + centre of the emotion`, and speakers as normal
+    around the usual one of a kind of recordings (a mixture of probabilistic linear discriminant analyses). Where the
+    speaker lies is guessed in several ways: for each kind by expectation-maximisation from several starts, which is
+    unrolled, and as if the lines had each emotion equally often. Guesses count by how well they explain the lines:
+    lines all alike are explained best by a usual speaker in one mood, varied ones by the speaker they vary around.
     """
 
     def __init__(self, size: int, smoothing_frames: int, half_known: float) -> None:
         super().__init__(smoothing_frames)
-        self.half_known = half_known  # lines with which a voice counts half when Σα is told
+        self.half_known = half_known  # seconds with which a voice counts half when Σα is told
         self.centres = nn.Parameter(0.1 * torch.randn(COUNT, size))
         self.bias = nn.Parameter(torch.zeros(COUNT))
-        self.log_unknown = nn.Parameter(torch.zeros(size))  # variance of speakers, where none is known
-        self.log_prior = nn.Parameter(torch.zeros(size))  # and of the voices that lines tell about
-        self.width = nn.Sequential(nn.Linear(size + 1, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, 1))
-        self.log_line = nn.Parameter(torch.full((1,), -1.5))  # how much a line counts
-        self.log_even = nn.Parameter(torch.zeros(1))  # lines of each emotion that any voice is thought to have
+        self.usual = nn.Parameter(0.1 * torch.randn(KINDS, size))  # speaker, of each kind of recordings
+        self.log_variance = nn.Parameter(torch.arange(KINDS)[:, None].repeat(1, size).float())  # of speakers around it
+        self.log_share = nn.Parameter(torch.tensor([[0.0], [5.0]]).repeat(1, KINDS))  # with any emotions, and with all
+        self.log_few = nn.Parameter(torch.full((1,), -0.7))  # lines of each emotion that any voice is thought to have
+        self.log_line = nn.Parameter(torch.full((1,), -0.5))  # how much a second of a line counts
+        self.log_frame = nn.Parameter(torch.full((1,), -2.0))  # how much a frame counts when guesses are weighed
         self.register_buffer("log_sharpness", torch.zeros(2))  # of the mixture, without a voice and with all of it
         self.total, self.lost = nn.Linear(size, 1), nn.Linear(size, 1)
 
     def hear(self, features: Tensor, lines: Tensor, weights: Tensor) -> Heard:
         """Of smoothed features and a voice."""
         count = weights.sum(dim=1)[:, None, None]
-        mean, variance, line_logits = self._speaker(lines, weights)
+        guesses = self._guesses(lines, weights)
         known = count / (count + self.half_known)
         sharpness = (self.log_sharpness[0] + known * (self.log_sharpness[1] - self.log_sharpness[0])).exp()
-        logits = sharpness * self._likelihood(features, mean, variance)
+        logits = self._mixture(features, guesses, sharpness)
         # How sure to be is read off the features that tell the mixture; it has no say in what they are.
+        mean = (guesses.log_weight.exp()[..., None] * guesses.mean).sum(dim=1, keepdim=True)
         total, lost = self.total((features - mean).detach()), self.lost(features.detach())
         log_total = total - (1 - known) * nn.functional.softplus(lost)
-        return Heard(logits, MOST_TOTAL - nn.functional.softplus(MOST_TOTAL - log_total), line_logits)
+        return Heard(logits, MOST_TOTAL - nn.functional.softplus(MOST_TOTAL - log_total), guesses.line_logits)
 
-    def _speaker(self, lines: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Where the speaker lies: mean and variance (batch, 1, size); and the lines' logits (batch, lines, 6)."""
-        weight = weights[..., None]
-        count = weight.sum(dim=1, keepdim=True)
-        unknown = self.log_unknown.exp().expand_as(lines[:, :1])
-        centre = (weight * lines).sum(dim=1, keepdim=True) / count.clamp(min=1e-6)
-        variety = (weight * (lines - centre).square()).sum(dim=1, keepdim=True) / count.clamp(min=1e-6)
-        width = self.width(torch.cat([(variety + LEAST_VARIETY).log(), count.log1p()], dim=-1))
-        prior = (self.log_prior + width).clamp(-LARGEST, LARGEST).exp()
-        counted, even = self.log_line.exp() * weight, self.log_even.exp()
-        mean, variance, log_shares = torch.zeros_like(unknown), unknown, torch.zeros_like(self.bias)
-        logits = self._likelihood(lines, mean, variance)
+    def _guesses(self, lines: Tensor, weights: Tensor) -> Guesses:
+        """Where the speaker of some lines may lie, and what the lines express then."""
+        counted = self.log_line.exp() * weights  # (batch, lines)
+        count = counted.sum(dim=1)[:, None, None]
+        total = (counted[..., None] * lines).sum(dim=1, keepdim=True)  # (batch, 1, size)
+        centre = total / count.clamp(min=1e-6)
+        # First STARTS guesses of each kind with lines of any emotions, then one of each kind with lines of all.
+        repeats = torch.tensor([STARTS] * KINDS + [1] * KINDS)
+        any_kind = torch.cat([torch.arange(KINDS), torch.arange(KINDS)]).repeat_interleave(repeats)
+        usual, variance = self.usual[any_kind], self.log_variance.clamp(-LARGEST, LARGEST).exp()[any_kind]
+        starts = torch.cat([centre, centre - self.centres], dim=1)
+        batch = len(lines)
+        mean = [torch.cat([self.usual[kind].expand(batch, 1, -1), starts], dim=1) for kind in range(KINDS)]
+        mean = torch.cat([*mean, self.usual.expand(batch, -1, -1)], dim=1)  # (batch, guesses, size)
+        evenly = torch.arange(len(any_kind))[:, None] >= STARTS * KINDS  # (guesses, 1)
+        precision, few = 1 / variance + count, self.log_few.exp()
+        heard = lines @ self.centres.T - 0.5 * self.centres.square().sum(dim=-1)  # (batch, lines, 6)
+        log_shares = torch.zeros_like(self.bias) - log(COUNT)
         for _ in range(ROUNDS):
-            share = (logits + log_shares).softmax(-1)
-            precision = 1 / prior + counted.sum(dim=1, keepdim=True)
-            mean = (counted * (lines - share @ self.centres)).sum(dim=1, keepdim=True) / precision
-            variance = 1 / precision
-            log_shares = (((weight * share).sum(dim=1, keepdim=True) + even) / (count + COUNT * even)).log()
-            logits = self._likelihood(lines, mean, variance)
-        return mean, torch.where(count > 0, variance, unknown), logits + log_shares
+            logits = heard[:, None] - (mean @ self.centres.T)[:, :, None] + log_shares
+            of_emotion = (counted[:, None, None] @ logits.softmax(-1))[:, :, 0]  # (batch, guesses, 6)
+            of_emotion = torch.where(evenly, count / COUNT, of_emotion)
+            log_shares = ((of_emotion + few) / (count + COUNT * few)).log()[:, :, None]
+            mean = (usual / variance + total - of_emotion @ self.centres) / precision
+        # What the lines make of each guess, without what all guesses have in common.
+        logits = heard[:, None] - (mean @ self.centres.T)[:, :, None] + log_shares
+        explained = (logits.logsumexp(dim=-1) @ counted[..., None])[..., 0] + few * log_shares.sum(dim=(-2, -1))
+        explained = explained + (mean * total).sum(dim=-1) - 0.5 * count[..., 0] * mean.square().sum(dim=-1)
+        explained = explained / (1 + count[..., 0] / MOST_LINES)
+        unusual = 0.5 * ((mean - usual).square() / variance + variance.log() + precision.log()).sum(dim=-1)
+        prior = self.log_share.flatten().repeat_interleave(repeats)
+        log_weight = (explained - unusual + prior).log_softmax(-1)
+        line_logits = (log_weight[..., None, None] + logits.log_softmax(-1)).logsumexp(dim=1)
+        return Guesses(mean, 1 / precision, log_weight, line_logits)
 
-    def _likelihood(self, features: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-        """log p(features | emotion) up to a constant, (batch, frames, 6)."""
-        # (x - mean - centre)² without its x² term, which all emotions share: no (batch, frames, 6, size) array.
-        certain = 1 / (1 + variance)
-        return ((features - mean) * certain) @ self.centres.T - 0.5 * (certain @ self.centres.T.square()) + self.bias
+    def _mixture(self, features: Tensor, guesses: Guesses, sharpness: Tensor) -> Tensor:
+        """log of the expected mixture, (batch, frames, 6): that of every guess, weighed by how well it fits."""
+        # (x - mean - centre)² term by term: no (batch, frames, guesses, 6, size) array.
+        certain = 1 / (1 + guesses.variance)  # (batch, guesses, size)
+        towards = (certain[:, :, None] * self.centres).flatten(1, 2)  # (batch, guesses × 6, size)
+        offset = (certain * guesses.mean) @ self.centres.T + 0.5 * certain @ self.centres.T.square()
+        likelihood = (features @ towards.transpose(1, 2)).unflatten(-1, (-1, COUNT)) - offset[:, None] + self.bias
+        around = features.square() @ certain.transpose(1, 2) - 2 * features @ (certain * guesses.mean).transpose(1, 2)
+        around = around + (certain * guesses.mean.square() - certain.log()).sum(dim=-1)[:, None]
+        fit = self.log_frame.exp() * (likelihood.logsumexp(-1) - 0.5 * around)  # (batch, frames, guesses)
+        weight = (guesses.log_weight[:, None] + fit).log_softmax(-1)
+        return (weight[..., None] + (sharpness[..., None] * likelihood).log_softmax(-1)).logsumexp(dim=2)
 
 
 def concentration(logits: Tensor, log_total: Tensor) -> Tensor:

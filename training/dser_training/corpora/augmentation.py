@@ -39,7 +39,7 @@ Random = np.random.Generator
 class Augmentation:
     """How much is changed in training; a section of the configuration."""
 
-    voice_share: float = 0.7  # of voices that are changed; the shares below are of these
+    voice_share: float = 0.85  # of voices that are changed; the shares below are of these
     denoise_share: float = 0.3  # with part of their noise taken out, as dry as a studio's
     denoised: tuple[float, float] = (0.5, 1.0)  # the part that is
     speed: float = 1.12  # up to so many times as fast or slow, pitch and formants with it

@@ -17,12 +17,13 @@ from dser_ext.recognition.recognizer import Recognizer
 from dser_ext.recognition.voice import VoiceProfile
 from dser_training.config import ConfigError, UtteranceConfig
 from dser_training.corpora.clip import Clip
+from dser_training.corpora.clips import read
 from dser_training.corpora.conditions import CONDITIONS
-from dser_training.evaluation import nonspeech, pictures
+from dser_training.evaluation import beside_bursts, nonspeech, pictures
 from dser_training.evaluation.figures import WORDS, by_actors, by_source, figures, with_and_without
 from dser_training.evaluation.report import markdown
 from dser_training.evaluation.results import Measurement, Result, measure
-from dser_training.evaluation.sets import READ, SETS, clips
+from dser_training.evaluation.sets import ACTED, READ, SETS, clips
 from dser_training.evaluation.voices import ALL, NONE, SEED, SETTINGS
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ def evaluate(
 ) -> str:
     """The report on a bundle, as Markdown or JSON; with `output` both, and pictures, are written into that folder.
 
-    sets: names in SETS. robustness: also in each of CONDITIONS, which takes as long again for each.
+    sets: names in SETS. robustness: also in each of CONDITIONS and beside vocal bursts; each takes as long again.
     The headline figures go into the bundle's card if all sets were asked for. The same model gives the same bytes.
 
     Raises ModelError, CorpusError, ConfigError if there is nothing to measure on, FormatError if it cannot be written.
@@ -55,6 +56,8 @@ def evaluate(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DserWarning)
         document = _document(recognizer, lines, robustness)
+        if robustness and config.bursts:
+            document["bursts"] = _bursts(recognizer, lines, config.bursts)
     if output is not None:
         document["pictures"] = _pictures(document, Path(output))
     texts = {"evaluation.md": markdown(document), "evaluation.json": json.dumps(document, indent=1, ensure_ascii=False)}
@@ -83,7 +86,7 @@ def _document(recognizer: Recognizer, lines: dict[str, list[Clip]], robustness: 
         "schema": SCHEMA,
         "model": {name: card[name] for name in ("name", "version", "sha256")},
         "seed": SEED,
-        **{part: {} for part in ("sets", "actors", "robustness", "read", "nonspeech", "pictures")},
+        **{part: {} for part in ("sets", "actors", "robustness", "bursts", "read", "nonspeech", "pictures")},
         "unheard": [],
     }
     voices: list[VoiceProfile] = []
@@ -125,6 +128,16 @@ def _grouped(measurement: Measurement, groups: Callable[[list[Result]], dict[str
         for name, results in groups(measurement.results[setting]).items():
             found[name][setting] = figures(results)
     return dict(found)
+
+
+def _bursts(recognizer: Recognizer, lines: dict[str, list[Clip]], folder: str) -> dict[str, Any]:
+    """Of each set of acted lines the figures beside bursts of people who are not trained on."""
+    bursts = [clip for clip in read("bursts", folder) if clip.split == "test"]
+    log.info("beside %d vocal bursts", len(bursts))
+    acted = {
+        title: [c for c in found if not c.reference_only] for title, found in lines.items() if title in ACTED.values()
+    }
+    return {title: beside_bursts.figures(recognizer, found, bursts) for title, found in acted.items()}
 
 
 def _nonspeech(recognizer: Recognizer, voices: Sequence[VoiceProfile]) -> dict[str, Any]:

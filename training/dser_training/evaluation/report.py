@@ -26,6 +26,9 @@ VOTES = """\
 Mean log-density, in nats, of the shares of the raters' votes on the voice alone, smoothed to 0.9 share + 0.1 / 6, \
 under the Dirichlet distribution with the line's time-mean concentration. The uniform distribution has 4.79."""
 ROBUSTNESS = "The line and the voice's lines are changed alike."
+BURSTS = """\
+What the words of a line express by themselves, and with a laugh, sob or gasp of somebody else right before them, \
+without a voice. Moved: half the summed differences of the mixtures. Happiness: how much its share grows."""
 READ = "Share of lines in which neutral is strongest, and neutral's mean share of the mixture."
 NONSPEECH = "Without a voice and with that of each speaker. Emotional: the largest time-mean share of another emotion."
 
@@ -42,6 +45,7 @@ def markdown(document: Document) -> str:
         _pictures(document),
         _actors(document),
         _robustness(document),
+        _bursts(document),
         _read(document),
         _nonspeech(document),
         _failures(document),
@@ -109,6 +113,16 @@ def _robustness(document: Document) -> str:
     ]
     columns = [column for name in ("accuracy", "ECE", "spread", "log-likelihood") for column in _twice(name)]
     return _section("Robustness", ROBUSTNESS, ["speech", "condition", "lines without speech", *columns], rows)
+
+
+def _bursts(document: Document) -> str:
+    rows: Rows = [
+        [name, label, *figures.values()]
+        for name, labels in document["bursts"].items()
+        for label, figures in labels.items()
+    ]
+    columns = ["speech", "burst", "lines", "accuracy alone", "accuracy beside it", "moved", "happiness"]
+    return _section("Vocal bursts beside the words", BURSTS, columns, rows)
 
 
 def _read(document: Document) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from dser_ext.emotion.track import FRAME_RATE
 from dser_ext.formats.files import written_whole
 from dser_ext.recognition.speech import loud_frames
 from dser_training.config import UtteranceConfig
-from dser_training.corpora.clip import Clip, acted
+from dser_training.corpora.clip import Clip
 from dser_training.networks import FeatureNetwork, smoothed_speech
 from dser_training.stages.batches import LEAST_FRAMES, batches_of_lots, emotions_of, others, own_shares, targets
 from dser_training.stages.checkpoint import CheckpointError
@@ -33,7 +32,6 @@ Tensors = dict[str, Tensor]
 
 LEARNED = ("project.", "speech.")  # weights of a feature network above what is kept
 KEY_LENGTH = 16  # hexadecimal digits
-MOODS = 3  # among a line's references, from which on they tell the voice from the mood
 
 
 @dataclass(frozen=True)
@@ -46,13 +44,9 @@ class Kept:
 
 @dataclass(frozen=True)
 class KeptBatch:
-    """C lines. stacked: (C, 1 + M, W). offset: (C, W), by which each line is moved together with its voice's lines.
-
-    The rest as in `Batch`.
-    """
+    """C lines. stacked: (C, 1 + M, W). The rest as in `Batch`."""
 
     stacked: Tensor
-    offset: Tensor
     target: Tensor
     references: list[Tensor]
     partner: Tensor
@@ -138,15 +132,10 @@ def key(network: FeatureNetwork, clips: Sequence[Clip], config: UtteranceConfig,
 
 
 class KeptBatches(Dataset[KeptBatch]):
-    """The batches of one epoch, from what was kept; drawn like `Batches`.
-
-    Virtual voices are made of what was kept: a voice's lines are drawn together, as of somebody less lively, and moved
-    as far as voices lie apart; only where the references differ in mood, since of others nothing could be told then.
-    """
+    """The batches of one epoch, from what was kept; drawn like `Batches`."""
 
     def __init__(self, config: UtteranceConfig, kept: dict[Clip, Kept]) -> None:
         self.config, self.kept = config, kept
-        self.between = _between_voices(kept)
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
@@ -162,51 +151,16 @@ class KeptBatches(Dataset[KeptBatch]):
         random = np.random.default_rng([self.config.seed, self.epoch, number])
         lots = self.batches[number]
         clips = [clip for lot in lots for clip in lot.clips]
-        stacked, offset, references, partners = [], [], [], []
+        references, partners = [], []
         for lot in lots:
-            emotions = emotions_of(lot.clips)
-            chosen, partner = others(emotions, lot.strangers, random)
+            chosen, partner = others(emotions_of(lot.clips), lot.strangers, random)
             seconds = np.array([self.kept[clip].seconds for clip in lot.clips], np.float32)
             references.append(torch.from_numpy(chosen * seconds))
             partners.append(torch.from_numpy(sum(map(len, partners)) + partner))
-            heard = torch.stack([self.kept[clip].stacked for clip in lot.clips])
-            stacked.append(heard if lot.strangers else _less_lively(heard, random.uniform(*self.config.liveliness)))
-            varied = np.array([len(set(emotions[row])) >= MOODS for row in chosen])
-            moved = varied * self._distance(random)
-            offset.append(torch.from_numpy(moved.astype(np.float32))[:, None] * self._direction(random))
         return KeptBatch(
-            torch.cat(stacked),
-            torch.cat(offset),
+            torch.stack([self.kept[clip].stacked for clip in clips]),
             torch.from_numpy(targets(self.config, clips)),
             references,
             torch.cat(partners),
             own_shares(self.config, len(clips), random),
         )
-
-    def _distance(self, random: np.random.Generator) -> float:
-        moved = random.random() < self.config.augmentation.voice_share
-        return float(random.uniform(0, self.config.voice_distance)) if moved else 0.0
-
-    def _direction(self, random: np.random.Generator) -> Tensor:
-        """A random one with the deviations and correlations of voices, (W,)."""
-        count = len(self.between)
-        return torch.from_numpy(random.normal(size=count).astype(np.float32)) @ self.between / count**0.5
-
-
-def _between_voices(kept: dict[Clip, Kept]) -> Tensor:
-    """Where each voice with several moods lies relative to the mean of them, (V, W); one row of zeros without any."""
-    voices: dict[str, list[Tensor]] = defaultdict(list)
-    for clip in acted(list(kept)):
-        voices[clip.speaker].append(kept[clip].stacked[0].float())
-    if not voices:
-        return torch.zeros(1, len(next(iter(kept.values())).stacked[0]))
-    centres = torch.stack([torch.stack(lines).mean(dim=0) for lines in voices.values()])
-    return centres - centres.mean(dim=0)
-
-
-def _less_lively(heard: Tensor, times: float) -> Tensor:
-    """Lines (C, 1 + M, W) drawn towards their mean."""
-    if times == 1:
-        return heard
-    centre = heard[:, 0].float().mean(dim=0)
-    return (centre + times * (heard.float() - centre)).half()

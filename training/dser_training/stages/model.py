@@ -36,14 +36,11 @@ class UtteranceModel(nn.Module):
         queries, means = self._kept(batch) if isinstance(batch, KeptBatch) else self._heard(batch)
         with torch.autocast(queries.device.type, enabled=False):
             queries, wanted = _mixed(queries.float(), batch.target, batch.partner, batch.share)
-            moved = self.network.project(batch.offset) if isinstance(batch, KeptBatch) else torch.zeros_like(means)
             losses, first = [], 0
             for references in batch.references:
                 part = slice(first, first + len(references))
-                lines = means[part].float().expand(len(references), -1, -1) + moved[part, None]
-                loss = self._loss(
-                    queries[part] + moved[part, None], wanted[part], lines, batch.target[part], references
-                )
+                lines = means[part].float().expand(len(references), -1, -1)
+                loss = self._loss(queries[part], wanted[part], lines, batch.target[part], references)
                 losses.append(len(references) * loss)
                 first += len(references)
             return torch.stack(losses).sum() / first

@@ -18,7 +18,6 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from dser_ext.emotion.names import NEUTRAL
 from dser_ext.recognition.speech import loud_frames
 from dser_training.config import UtteranceConfig
 from dser_training.corpora.clip import Clip, CorpusError, acted
@@ -40,6 +39,7 @@ from dser_training.stages.kept import KeptBatches, hear
 from dser_training.stages.model import UtteranceModel
 from dser_training.stages.sounds import sound
 from dser_training.stages.speech import fit_speech
+from dser_training.stages.statistics import estimate
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,10 @@ def train(config: UtteranceConfig) -> Path:
         restore(model, load_model(config.start)[1], config.start)
     else:
         fit_scale(model.network, some[:SCALE_CLIPS])
-    validation = acted(read("ravdess", config.validate)) if config.validate else []
+    validation = (
+        [clip for clip in read("ravdess", config.validate) if not clip.reference_only] if config.validate else []
+    )
+    validation = acted(validation)
     Run(accelerator, config, model, _batches(model, config, learned), held_out, validation).fit()
     if accelerator.is_main_process:
         restore(model, load_best(config.run), config.run)
@@ -73,13 +76,11 @@ def train(config: UtteranceConfig) -> Path:
 
 
 def finish(model: UtteranceModel, clips: Sequence[Clip], held_out: Sequence[Clip]) -> None:
-    """Fit what is not trained with the rest: the speech output, and how sharp and how neutral mixtures are."""
+    """Fit what is not trained with the rest: the speech output, and how sharp mixtures are."""
     right = fit_speech(model.network, clips, model.config.seed)
     log.info("speech or not: %.4f of held-out frames right", right)
-    if isinstance(model.head, VoiceHead):
-        model.head.bias[NEUTRAL] += model.config.neutral_prior
-        if held_out:
-            calibrate(model.head, heard(model, held_out))
+    if isinstance(model.head, VoiceHead) and held_out:
+        calibrate(model.head, heard(model, held_out))
 
 
 def lines(config: UtteranceConfig) -> tuple[list[Clip], list[Clip]]:
@@ -252,7 +253,10 @@ class Run:
 
 def _batches(model: UtteranceModel, config: UtteranceConfig, clips: Sequence[Clip]) -> Batches | KeptBatches:
     if config.train != "all":
-        return KeptBatches(config, hear(model.network.eval(), clips, config))
+        kept = hear(model.network.eval(), clips, config)
+        if config.train == "head" and isinstance(model.head, VoiceHead):
+            estimate(model, kept)
+        return KeptBatches(config, kept)
     bursts = [clip for clip in read("bursts", config.bursts) if clip.split == "train"] if config.bursts else []
     for clip in [*clips, *bursts]:
         sound(clip)  # decoded here once, and not in every epoch anew by the processes that prepare its batches
