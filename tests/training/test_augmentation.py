@@ -34,11 +34,11 @@ LINES = [read(path) for path in sorted((SAMPLES / "voice").glob("*.ogg"))]
 LINE = LINES[3]
 OCTAVES = 62.5 * 2.0 ** np.arange(8)  # Hz, where octaves begin, up to 8 kHz
 STILL = Augmentation(
-    voice_share=1, speed=1, pitch_share=0, equaliser_db=0, room_share=0, band_share=0, floor_share=0, codec_share=0,
+    voice_share=1, denoise_share=0, speed=1, pitch_share=0, equaliser_db=0, room_share=0, band_share=0, floor_share=0, codec_share=0,
     crop=0, shift=0, noise_share=0,
 )  # fmt: skip
 EVERYTHING = Augmentation(
-    voice_share=1, pitch_share=1, room_share=1, band_share=1, floor_share=1, codec_share=1, noise_share=1
+    voice_share=1, denoise_share=1, pitch_share=1, room_share=1, band_share=1, floor_share=1, codec_share=1, noise_share=1
 )
 ODD_SOUNDS = {
     "silence": np.zeros(SAMPLE_RATE, np.float32),
@@ -111,6 +111,19 @@ def test_only_the_wanted_share_of_voices_is_changed() -> None:
     random = generator()
     changed = [VirtualVoice.drawn(Augmentation(voice_share=0.7), random).speed != 1 for _ in range(500)]
     assert 0.64 < np.mean(changed) < 0.76
+
+
+def test_of_the_noise_the_wanted_part_is_taken_out_and_the_words_stay() -> None:
+    line = np.pad(LINE, SAMPLE_RATE // 2)
+    noisy = with_noise(line, 20, WHITE, generator())
+    loud = np.repeat(loud_frames(line), HOP)
+    power = {}
+    for part in (0.0, 0.5, 1.0):
+        heard = VirtualVoice(denoised=part)(noisy, generator())[: len(loud)]
+        power[part] = [float(np.square(heard[own]).mean()) for own in (loud, ~loud)]
+    assert all(decibels(spoken / power[0.0][0]) == pytest.approx(0, abs=1.5) for spoken, _ in power.values())
+    assert power[1.0][1] < power[0.5][1] < power[0.0][1]
+    assert decibels(power[1.0][1] / power[0.0][1]) < -6
 
 
 @pytest.mark.parametrize("speed", [0.9, 1.12])

@@ -189,6 +189,19 @@ def test_rows_are_of_one_length_and_end_in_silence() -> None:
             assert (waves.unflatten(1, (-1, HOP)).abs().amax(2)[speech > 0] > 0).all()
 
 
+def test_silence_comes_before_lines_and_after_them() -> None:
+    before, after = set(), set()
+    for batch in batches(*range(6), silence_frames=20):
+        (speech,) = batch.speech
+        spoken = [torch.nonzero(row)[:, 0] for row in speech]
+        before |= {int(row[0]) for row in spoken}
+        after |= {speech.shape[1] - int(row[-1]) for row in spoken}
+    quietest = min(int(np.flatnonzero(loud_frames(sound(line)))[0]) for line in LINES)
+    assert max(before) > quietest + 20
+    assert len(before) > 10
+    assert len(after) > 10
+
+
 def test_lines_of_a_voice_are_heard_in_pairs() -> None:
     [batch] = batches(paired=0.7, clips=LINES)
     assert [len(waves) for waves in batch.waves] == [2, 2]  # alone, and two of 70 % of six in pairs
@@ -203,7 +216,7 @@ def test_a_burst_is_heard_beside_a_line_and_never_told() -> None:
     """In a row with a line, before or after it; its speech is there to be heard, and is no line's."""
     beside = 0
     burst = sound(BURST)
-    for batch in batches(*range(20), bursts=[BURST], clip_frames=80):
+    for batch in batches(*range(20), bursts=[BURST], clip_frames=80, silence_frames=0):
         _, mask = frames_and_mask(batch)
         owned = torch.zeros_like(mask)
         for _, own in own_frames(batch):

@@ -295,7 +295,7 @@ def test_training_measured_more_rarely_than_its_patience_is_measured_at_all(conf
 @needs_data
 @pytest.mark.parametrize(
     ("part", "left"),
-    [("all", []), ("projection and head", ["network.backbone"]), ("head", ["network.backbone", "network.project"])],
+    [("all", []), ("projection and head", ["network.backbone"]), ("head", ["network.backbone"])],
 )
 def test_what_is_asked_for_is_trained_and_nothing_else(
     part: str, left: list[str], config: Path, run: Path, tmp_path: Path
@@ -309,6 +309,19 @@ def test_what_is_asked_for_is_trained_and_nothing_else(
     same_still = {key for key, tensor in before.items() if torch.equal(tensor, after[key])}
     table = {"network.backbone.encoder.embed_positions.weight"}  # of sines, never trained
     assert same_still - table == {key for key in before if key.startswith(tuple(left))} - table
+
+
+@slow
+@needs_data
+def test_layers_stay_as_they_are_from_the_sound_up(config: Path, tmp_path: Path) -> None:
+    assert train(config, tmp_path, "frozen_layers=1", "epochs=1") == 0
+    settings, after = load_model(tmp_path)
+    torch.manual_seed(settings.seed)
+    before = UtteranceModel(settings).state_dict()
+    still = {key for key, tensor in before.items() if torch.equal(tensor, after[key])}
+    encoder = "network.backbone.encoder"
+    frozen = (f"{encoder}.embed_positions", f"{encoder}.conv", f"{encoder}.layers.0.")
+    assert still == {key for key in before if key.startswith(frozen)}
 
 
 @slow

@@ -143,21 +143,19 @@ class VoiceHead(Head):
         total = (counted[..., None] * lines).sum(dim=1, keepdim=True)  # (batch, 1, size)
         centre = total / count.clamp(min=1e-6)
         # First STARTS guesses of each kind with lines of any emotions, then one of each kind with lines of all.
-        repeats = torch.tensor([STARTS] * KINDS + [1] * KINDS)
-        any_kind = torch.cat([torch.arange(KINDS), torch.arange(KINDS)]).repeat_interleave(repeats)
-        usual, variance = self.usual[any_kind], self.log_variance.clamp(-LARGEST, LARGEST).exp()[any_kind]
+        kinds = [kind for kind in range(KINDS) for _ in range(STARTS)] + list(range(KINDS))
+        usual, variance = self.usual[kinds], self.log_variance.clamp(-LARGEST, LARGEST).exp()[kinds]
         starts = torch.cat([centre, centre - self.centres], dim=1)
         batch = len(lines)
         mean = [torch.cat([self.usual[kind].expand(batch, 1, -1), starts], dim=1) for kind in range(KINDS)]
         mean = torch.cat([*mean, self.usual.expand(batch, -1, -1)], dim=1)  # (batch, guesses, size)
-        evenly = torch.arange(len(any_kind))[:, None] >= STARTS * KINDS  # (guesses, 1)
         precision, few = 1 / variance + count, self.log_few.exp()
         heard = lines @ self.centres.T - 0.5 * self.centres.square().sum(dim=-1)  # (batch, lines, 6)
         log_shares = torch.zeros_like(self.bias) - log(COUNT)
         for _ in range(ROUNDS):
             logits = heard[:, None] - (mean @ self.centres.T)[:, :, None] + log_shares
             of_emotion = (counted[:, None, None] @ logits.softmax(-1))[:, :, 0]  # (batch, guesses, 6)
-            of_emotion = torch.where(evenly, count / COUNT, of_emotion)
+            of_emotion = torch.cat([of_emotion[:, :-KINDS], (count / COUNT).expand(-1, KINDS, COUNT)], dim=1)
             log_shares = ((of_emotion + few) / (count + COUNT * few)).log()[:, :, None]
             mean = (usual / variance + total - of_emotion @ self.centres) / precision
         # What the lines make of each guess, without what all guesses have in common.
@@ -166,7 +164,7 @@ class VoiceHead(Head):
         explained = explained + (mean * total).sum(dim=-1) - 0.5 * count[..., 0] * mean.square().sum(dim=-1)
         explained = explained / (1 + count[..., 0] / MOST_LINES)
         unusual = 0.5 * ((mean - usual).square() / variance + variance.log() + precision.log()).sum(dim=-1)
-        prior = self.log_share.flatten().repeat_interleave(repeats)
+        prior = torch.cat([self.log_share[0][kinds[:-KINDS]], self.log_share[1]])
         log_weight = (explained - unusual + prior).log_softmax(-1)
         line_logits = (log_weight[..., None, None] + logits.log_softmax(-1)).logsumexp(dim=1)
         return Guesses(mean, 1 / precision, log_weight, line_logits)

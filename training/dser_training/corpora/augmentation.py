@@ -27,6 +27,8 @@ from dser_ext.recognition.speech import HOP, loud_frames
 RING_SECONDS = 0.25  # after which the slowest equaliser (+8 dB at 91 Hz, Q 5) has decayed by 75 dB
 BAND_LOW, BAND_HIGH, BAND_ROLLOFF = (150.0, 400.0), (3000.0, 4000.0), 24  # Hz, Hz, dB an octave: around a telephone's
 WHITE, BROWN = 0.0, -6.02  # dB an octave, between which a voice's noise lies
+QUIET_SHARE = 0.15  # of a line's frames, that hold its noise and nothing else
+NOISE_WINDOW = 512  # samples, of a spectrum that noise is told by
 LOWEST_NOISE = 50.0  # Hz, below which noise is flat: microphones hear little there
 MP3_KBITS = (8, 160)  # slowest and fastest MP3 at 16 kHz, 1 and 0 on libsndfile's scale of compression
 MP3_DELAY = 1105  # samples before the sound; readers drop them but at 32 kbit/s or less, whose frames do not tell it
@@ -41,7 +43,7 @@ class Augmentation:
 
     voice_share: float = 0.85  # of voices that are changed; the shares below are of these
     denoise_share: float = 0.3  # with part of their noise taken out, as dry as a studio's
-    denoised: tuple[float, float] = (0.5, 1.0)  # the part that is
+    denoised: tuple[float, float] = (0.3, 0.9)  # the part that is
     speed: float = 1.12  # up to so many times as fast or slow, pitch and formants with it
     pitch_share: float = 0.3  # of changed voices whose pitch and formants are moved at the same speed
     pitch_semitones: float = 2.0  # at most, up or down
@@ -139,10 +141,16 @@ def with_noise(sound: Sound, snr_db: float, slope_db: float, random: Random) -> 
 
 
 def without_noise(sound: Sound, part: float) -> Sound:
-    """The sound with this part of its steady noise, in each band of frequency, taken out."""
-    if not sound.any():
+    """The sound with this part of its steady noise taken out: in each band what is as quiet as its quietest frames."""
+    frames = sound[: len(sound) // HOP * HOP].reshape(-1, HOP)
+    power = np.square(frames).sum(axis=1)
+    quiet = frames[power <= np.quantile(power, QUIET_SHARE)].ravel() if len(frames) else sound
+    if len(quiet) < NOISE_WINDOW or not quiet.any():
         return sound
-    return np.asarray(reduce_noise(y=sound, sr=SAMPLE_RATE, stationary=True, prop_decrease=part), np.float32)
+    reduced = reduce_noise(
+        y=sound, sr=SAMPLE_RATE, y_noise=quiet, stationary=True, prop_decrease=part, n_fft=NOISE_WINDOW
+    )
+    return np.asarray(reduced, np.float32)
 
 
 def speech_power(sound: Sound) -> float:
