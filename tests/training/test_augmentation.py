@@ -34,11 +34,18 @@ LINES = [read(path) for path in sorted((SAMPLES / "voice").glob("*.ogg"))]
 LINE = LINES[3]
 OCTAVES = 62.5 * 2.0 ** np.arange(8)  # Hz, where octaves begin, up to 8 kHz
 STILL = Augmentation(
-    voice_share=1, denoise_share=0, speed=1, pitch_share=0, equaliser_db=0, room_share=0, band_share=0, floor_share=0, codec_share=0,
-    crop=0, shift=0, noise_share=0,
+    voice_share=1, denoise_share=0, speed=1, pitch_share=0, equaliser_db=0, room_share=0, band_share=0, floor_share=0,
+    codec_share=0, crop=0, shift=0, noise_share=0,
 )  # fmt: skip
 EVERYTHING = Augmentation(
-    voice_share=1, denoise_share=1, pitch_share=1, room_share=1, band_share=1, floor_share=1, codec_share=1, noise_share=1
+    voice_share=1,
+    denoise_share=1,
+    pitch_share=1,
+    room_share=1,
+    band_share=1,
+    floor_share=1,
+    codec_share=1,
+    noise_share=1,
 )
 ODD_SOUNDS = {
     "silence": np.zeros(SAMPLE_RATE, np.float32),

@@ -14,7 +14,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::dser_ext.errors.DserWarning")
 
 
 def test_words_are_told_by_themselves_and_beside_each_feeling(recognizer: Recognizer, clips: list[Clip]) -> None:
-    bursts = [replace(clip, speaker="bursts/1", label=label) for clip, label in zip(clips, ("awe", "pain"), strict=False)]
+    bursts = [
+        replace(clip, speaker="bursts/1", label=label) for clip, label in zip(clips, ("awe", "pain"), strict=False)
+    ]
     told = figures(recognizer, clips, bursts)
     assert list(told) == ["awe", "pain"]
     assert sum(each["lines"] for each in told.values()) == len(clips)

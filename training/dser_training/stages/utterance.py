@@ -22,7 +22,6 @@ from dser_ext.recognition.speech import loud_frames
 from dser_training.config import UtteranceConfig
 from dser_training.corpora.clip import Clip, CorpusError, acted
 from dser_training.corpora.clips import read
-from dser_training.evaluation import sets
 from dser_training.heads import VoiceHead
 from dser_training.networks import FeatureNetwork
 from dser_training.stages.batches import Batches
