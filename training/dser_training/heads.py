@@ -41,6 +41,7 @@ class Guesses(NamedTuple):
     variance: Tensor  # (batch, G, size)
     log_weight: Tensor  # (batch, G), how well it explains the lines, summing to 1
     line_logits: Tensor  # (batch, lines, 6)
+    known: Tensor  # (batch, 1, 1), how much of the voice, from 0 to 1
 
 
 class Head(nn.Module):
@@ -125,18 +126,15 @@ class VoiceHead(Head):
 
     def hear(self, features: Tensor, lines: Tensor, weights: Tensor) -> Heard:
         """Of smoothed features and a voice."""
-        count = weights.sum(dim=1)[:, None, None]
-        guesses = self._guesses(lines, weights)
-        known = count / (count + self.half_known)
-        sharpness = (self.log_sharpness[0] + known * (self.log_sharpness[1] - self.log_sharpness[0])).exp()
-        logits = self._mixture(features, guesses, sharpness)
+        guesses = self.guesses(lines, weights)
+        logits = self.log_mixture(features, guesses)
         # How sure to be is read off the features that tell the mixture; it has no say in what they are.
         mean = (guesses.log_weight.exp()[..., None] * guesses.mean).sum(dim=1, keepdim=True)
         total, lost = self.total((features - mean).detach()), self.lost(features.detach())
-        log_total = total - (1 - known) * nn.functional.softplus(lost)
+        log_total = total - (1 - guesses.known) * nn.functional.softplus(lost)
         return Heard(logits, MOST_TOTAL - nn.functional.softplus(MOST_TOTAL - log_total), guesses.line_logits)
 
-    def _guesses(self, lines: Tensor, weights: Tensor) -> Guesses:
+    def guesses(self, lines: Tensor, weights: Tensor) -> Guesses:
         """Where the speaker of some lines may lie, and what the lines express then."""
         counted = self.log_line.exp() * weights  # (batch, lines)
         count = counted.sum(dim=1)[:, None, None]
@@ -167,10 +165,12 @@ class VoiceHead(Head):
         prior = torch.cat([self.log_share[0][kinds[:-KINDS]], self.log_share[1]])
         log_weight = (explained - unusual + prior).log_softmax(-1)
         line_logits = (log_weight[..., None, None] + logits.log_softmax(-1)).logsumexp(dim=1)
-        return Guesses(mean, 1 / precision, log_weight, line_logits)
+        seconds = weights.sum(dim=1)[:, None, None]
+        return Guesses(mean, 1 / precision, log_weight, line_logits, seconds / (seconds + self.half_known))
 
-    def _mixture(self, features: Tensor, guesses: Guesses, sharpness: Tensor) -> Tensor:
+    def log_mixture(self, features: Tensor, guesses: Guesses) -> Tensor:
         """log of the expected mixture, (batch, frames, 6): that of every guess, weighed by how well it fits."""
+        sharpness = self.log_sharpness[0] + guesses.known * (self.log_sharpness[1] - self.log_sharpness[0])
         # (x - mean - centre)² term by term: no (batch, frames, guesses, 6, size) array.
         certain = 1 / (1 + guesses.variance)  # (batch, guesses, size)
         towards = (certain[:, :, None] * self.centres).flatten(1, 2)  # (batch, guesses × 6, size)
@@ -180,7 +180,7 @@ class VoiceHead(Head):
         around = around + (certain * guesses.mean.square() - certain.log()).sum(dim=-1)[:, None]
         fit = self.log_frame.exp() * (likelihood.logsumexp(-1) - 0.5 * around)  # (batch, frames, guesses)
         weight = (guesses.log_weight[:, None] + fit).log_softmax(-1)
-        return (weight[..., None] + (sharpness[..., None] * likelihood).log_softmax(-1)).logsumexp(dim=2)
+        return (weight[..., None] + (sharpness.exp()[..., None] * likelihood).log_softmax(-1)).logsumexp(dim=2)
 
 
 def concentration(logits: Tensor, log_total: Tensor) -> Tensor:

@@ -33,8 +33,12 @@ class Lines:
 
     def logits(self, head: Head, with_voice: bool) -> Tensor:
         """(N, FRAMES, 6), each line measured against nothing or against all others."""
+        return head.hear(self.frames, *self.voices(with_voice)).logits
+
+    def voices(self, with_voice: bool) -> tuple[Tensor, Tensor]:
+        """What each line is measured against: lines (N, N, D) and their weights (N, N)."""
         others = self.seconds * (1 - torch.eye(len(self.seconds))) * with_voice
-        return head.hear(self.frames, self.means.expand(len(self.means), -1, -1), others).logits
+        return self.means.expand(len(self.means), -1, -1), others
 
 
 def accuracy(model: UtteranceModel, voices: Sequence[Lines]) -> dict[str, float]:
@@ -52,13 +56,15 @@ def accuracy(model: UtteranceModel, voices: Sequence[Lines]) -> dict[str, float]
 
 def calibrate(head: VoiceHead, voices: Sequence[Lines]) -> None:
     """Set how sharp mixtures are, without a voice and with one, by the likelihood of what the lines intend."""
+    with torch.no_grad():
+        guesses = [[head.guesses(*voice.voices(with_voice)) for with_voice in (False, True)] for voice in voices]
     sharpness = head.log_sharpness.zero_().requires_grad_(True)
     optimiser = torch.optim.Adam([sharpness], lr=0.05)
     for _ in range(ROUNDS):
         loss = torch.zeros(())
-        for voice in voices:
-            for with_voice in (False, True):
-                mixture = voice.logits(head, with_voice).softmax(-1).mean(dim=1)
+        for voice, guessed in zip(voices, guesses, strict=True):
+            for guess in guessed:
+                mixture = head.log_mixture(voice.frames, guess).exp().mean(dim=1)
                 loss = loss - mixture.gather(1, voice.intended[:, None]).clamp(min=1e-6).log().mean()
         optimiser.zero_grad()
         loss.backward()
