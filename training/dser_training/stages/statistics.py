@@ -24,7 +24,7 @@ FOREIGN = 16.0  # times the variance of speakers, of those recorded like none of
 SHARES = (0.5, 0.3, 0.2)  # of voices like the acted ones, like those that only read, and like neither
 # Found on the development actors and RAVDESS:
 LOG_EVENLY = 9.0  # how much likelier it is from the start that a voice's lines are of all emotions alike
-LOG_NEUTRAL = -1.0  # neutral against another emotion from the start; most lines are clearer than those of CREMA-D
+LOG_NEUTRAL = -0.8  # neutral against another emotion from the start; most lines are clearer than those of CREMA-D
 LOG_LINE, LOG_FRAME, LOG_FEW = -0.5, -2.0, -0.7
 
 
@@ -51,6 +51,7 @@ def estimate(model: UtteranceModel, kept: Mapping[Clip, Kept]) -> None:
     read = (torch.stack(reading) if reading else own) @ turned.T - (emotions[NEUTRAL] @ turned.T if reading else 0)
     usual, variance = own @ turned.T, (own @ turned.T).var(dim=0).clamp(min=LEAST_SPEAKERS)
     head.centres.copy_(emotions @ turned.T)
+    head.log_sharpness.zero_()
     head.bias.zero_()
     head.bias[NEUTRAL] = LOG_NEUTRAL
     head.usual.copy_(torch.stack([usual.mean(dim=0), read.mean(dim=0), usual.mean(dim=0)]))
