@@ -66,7 +66,8 @@ class UtteranceConfig:
     head: str = "voice"  # or "plain", the paper's, which knows no voice
     smoothing_frames: int = 75  # moving average in the head, 1.5 s
     half_known_seconds: float = 8.0  # of speech, after which a voice counts half for Σα
-    train: str = "all"  # or "projection and head", or "head", estimated anew first; what the frozen rest hears is kept
+    train: str = "all"  # or "projection and head" or "head", with what the frozen rest hears kept
+    estimated: bool = False  # the voice head, in closed form: first where it alone is trained, else in the end
     objective: str = "cross-entropy"  # or "dirichlet", the likelihood of the mixtures
     votes: float = 0.0  # share of the raters' mixture in a clip's label, where there is one; the rest is the intended
     label_smoothing: float = 0.1
@@ -152,6 +153,8 @@ def from_settings(path: str | Path, settings: Any) -> UtteranceConfig:
     for key, choices in (("head", HEADS), ("layers", LAYERS), ("objective", OBJECTIVES), ("train", TRAINED)):
         if getattr(config, key) not in choices:
             raise ConfigError(f"{path}: {key} is {getattr(config, key)!r}; choose {' or '.join(map(repr, choices))}")
+    if config.estimated and config.train == "all":
+        raise ConfigError(f"{path}: estimated is for what was kept; set train to 'projection and head' or 'head'")
     for key in COUNTS:
         if getattr(config, key) < 1:
             raise ConfigError(f"{path}: {key} is {getattr(config, key)}; write a number of at least 1")

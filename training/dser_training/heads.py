@@ -84,6 +84,8 @@ class PlainHead(Head):
         super().__init__(smoothing_frames)
         self.output = nn.Linear(size, COUNT)
         self.dirichlet = dirichlet
+        if dirichlet:
+            nn.init.ones_(self.output.bias)  # all mixtures alike at first; α near 0 would leave corners alone
         self.log_total = nn.Parameter(torch.zeros(1), requires_grad=not dirichlet)
 
     def hear(self, features: Tensor, lines: Tensor, weights: Tensor) -> Heard:

@@ -30,7 +30,7 @@ from dser_training.stages.checkpoint import load_model
 from dser_training.stages.development import calibrate
 from dser_training.stages.kept import KEY_LENGTH, Kept, KeptBatches, Tensors, hear_once, key, once
 from dser_training.stages.model import UtteranceModel
-from dser_training.stages.utterance import SCALE_CLIPS, Run, fit_scale, lines, load, restore
+from dser_training.stages.utterance import SCALE_CLIPS, Run, estimate_if_asked, fit_scale, lines, load, restore
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +84,10 @@ class Variant:
         model.network.load_state_dict({"mean": self.network.mean, "std": self.network.std}, strict=False)
         model.network.backbone = nn.Identity()  # what it hears is kept
         accelerator = Accelerator()
-        Run(accelerator, config, model, KeptBatches(config, self._kept), held_out=()).fit()
+        batches = KeptBatches(config, self._kept)
+        Run(accelerator, config, model, batches, held_out=()).fit()
         model = load(config.run)
+        estimate_if_asked(model, batches)
         if isinstance(model.head, VoiceHead) and self.held_out:
             calibrate(model.head, [speaker.lines(model) for speaker in self._held_out_speakers])
         return model

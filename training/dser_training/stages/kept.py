@@ -59,7 +59,8 @@ def hear(
 ) -> dict[Clip, Kept]:
     """Every line by itself; lines without speech are left out.
 
-    as_used: at the first position, where recognition puts lines, and the mean alone; else at a random position.
+    as_used: at the first position, where recognition puts lines, and the mean alone; else at a random position, but for
+    the head alone, which is to fit what will be heard.
     """
     kept = {}
     for number, clip in enumerate(clips):
@@ -71,7 +72,7 @@ def hear(
         if speech.sum() < LEAST_FRAMES:
             continue
         longest = network.backbone.longest_frames
-        free = longest - len(speech) if longest and not as_used else 0
+        free = longest - len(speech) if longest and not as_used and config.train != "head" else 0
         position = int(random.integers(free)) if free > 0 else 0
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
             heard = network.flat(network.hidden(torch.from_numpy(samples)[None], position)).float()

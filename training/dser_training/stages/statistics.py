@@ -47,8 +47,8 @@ def estimate(model: UtteranceModel, kept: Mapping[Clip, Kept]) -> None:
     noise = within.T @ within / len(within) + LEAST_NOISE * torch.eye(len(middle), dtype=torch.double)
     whiten = torch.linalg.inv(torch.linalg.cholesky(noise))
     turned = torch.linalg.svd(whiten @ emotions.T).U.T @ whiten  # (D, D); what tells emotions comes first
-    reading = [value for clip, value in features.items() if clip.speaker not in _acting(features)]
-    read = (torch.stack(reading) if reading else own) @ turned.T - (emotions[NEUTRAL] @ turned.T if reading else 0)
+    readers = _readers(features)
+    read = (torch.stack(readers) - emotions[NEUTRAL] if readers else own) @ turned.T
     usual, variance = own @ turned.T, (own @ turned.T).var(dim=0).clamp(min=LEAST_SPEAKERS)
     head.centres.copy_(emotions @ turned.T)
     head.log_sharpness.zero_()
@@ -67,8 +67,14 @@ def estimate(model: UtteranceModel, kept: Mapping[Clip, Kept]) -> None:
     project.weight.copy_(turned.float() @ project.weight)
 
 
-def _acting(features: Mapping[Clip, Tensor]) -> set[str]:
-    return {clip.speaker for clip in acted(list(features))}
+def _readers(features: Mapping[Clip, Tensor]) -> list[Tensor]:
+    """The centre of each speaker's lines who has none but neutral ones, (D,) each."""
+    acting = {clip.speaker for clip in acted(list(features))}
+    lines: dict[str, list[Tensor]] = defaultdict(list)
+    for clip, value in features.items():
+        if clip.emotion == NEUTRAL and clip.speaker not in acting:
+            lines[clip.speaker].append(value)
+    return [torch.stack(each).mean(dim=0) for each in lines.values()]
 
 
 def _speakers(features: Mapping[Clip, Tensor]) -> list[list[Tensor]]:

@@ -66,13 +66,24 @@ def train(config: UtteranceConfig) -> Path:
         [clip for clip in read("ravdess", config.validate) if not clip.reference_only] if config.validate else []
     )
     validation = acted(validation)
-    Run(accelerator, config, model, _batches(model, config, learned), held_out, validation).fit()
+    batches = _batches(model, config, learned)
+    if config.train == "head":
+        estimate_if_asked(model, batches)
+    Run(accelerator, config, model, batches, held_out, validation).fit()
     if accelerator.is_main_process:
         restore(model, load_best(config.run), config.run)
+        if config.train != "head":
+            estimate_if_asked(model, batches)
         finish(model.requires_grad_(False).eval(), some[:SPEECH_CLIPS], held_out)
         save_model(config.run, config, model.state_dict())
     accelerator.end_training()
     return Path(config.run)
+
+
+def estimate_if_asked(model: UtteranceModel, batches: Batches | KeptBatches) -> None:
+    """Set the head in closed form where the configuration says so; heads that know no voice stay as they are."""
+    if model.config.estimated and isinstance(batches, KeptBatches) and isinstance(model.head, VoiceHead):
+        estimate(model, batches.kept)
 
 
 def finish(model: UtteranceModel, clips: Sequence[Clip], held_out: Sequence[Clip]) -> None:
@@ -253,10 +264,7 @@ class Run:
 
 def _batches(model: UtteranceModel, config: UtteranceConfig, clips: Sequence[Clip]) -> Batches | KeptBatches:
     if config.train != "all":
-        kept = hear(model.network.eval(), clips, config)
-        if config.train == "head" and isinstance(model.head, VoiceHead):
-            estimate(model, kept)
-        return KeptBatches(config, kept)
+        return KeptBatches(config, hear(model.network.eval(), clips, config))
     bursts = [clip for clip in read("bursts", config.bursts) if clip.split == "train"] if config.bursts else []
     for clip in [*clips, *bursts]:
         sound(clip)  # decoded here once, and not in every epoch anew by the processes that prepare its batches
