@@ -80,6 +80,7 @@ def test_a_configuration_comes_back_from_json(file: Path) -> None:
         ("layers=first", "layers is 'first'; choose 'all' or 'last'"),
         ("objective=mse", "objective is 'mse'; choose 'cross-entropy' or 'dirichlet'"),
         ("train=backbone", "train is 'backbone'; choose 'all' or 'head' or 'projection and head'"),
+        ("estimated=true", "estimated is for what was kept; set train to 'projection and head' or 'head'"),
         ("epochs=many", "epochs is 'many'; write "),
         ("epochs=1.5", "epochs is 1.5; write "),
         ("epochs=true", "epochs is True; write "),

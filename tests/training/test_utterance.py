@@ -284,13 +284,19 @@ def test_training_measured_more_rarely_than_its_patience_is_measured_at_all(conf
 @needs_data
 @pytest.mark.parametrize(
     ("part", "left"),
-    [("all", []), ("projection and head", ["network.backbone"]), ("head", ["network.backbone"])],
+    [
+        ("train=all", []),
+        ("train=projection and head", ["network.backbone"]),
+        ("train=head", ["network.backbone", "network.project"]),
+        ("train=head estimated=true", ["network.backbone"]),
+        ("train=projection and head estimated=true", ["network.backbone"]),
+    ],
 )
 def test_what_is_asked_for_is_trained_and_nothing_else(
     part: str, left: list[str], config: Path, run: Path, tmp_path: Path
 ) -> None:
-    if part != "all":
-        assert train(config, tmp_path, f"train={part}") == 0
+    if part != "train=all":
+        assert train(config, tmp_path, *part.replace(" estimated", "|estimated").split("|")) == 0
         run = tmp_path
     settings, after = load_model(run)
     torch.manual_seed(settings.seed)

@@ -127,7 +127,9 @@ def key(network: FeatureNetwork, clips: Sequence[Clip], config: UtteranceConfig,
             digest.update(name.encode())
             digest.update(tensor.numpy())
     settings = (config.layers, config.halve_after, config.bfloat16)
-    drawn = () if as_used else (config.seed, config.smoothing_frames, config.frames_per_clip)
+    drawn: tuple[object, ...] = ()
+    if not as_used:
+        drawn = (config.seed, config.smoothing_frames, config.frames_per_clip, *(["head"] * (config.train == "head")))
     digest.update(json.dumps([settings, drawn, [(clip.speaker, clip.path.name) for clip in clips]]).encode())
     return digest.hexdigest()[:KEY_LENGTH]
 
