@@ -18,6 +18,7 @@ import yaml
 from dser_training.backbones import backbone
 from dser_training.corpora.clip import Clip
 from dser_training.corpora.split import actors
+from dser_training.export import in_eight_bits
 from dser_training.main import main
 from dser_training.networks import FeatureNetwork, levelled
 from dser_training.stages.checkpoint import BEST, MODEL, STATE, load_model, load_state
@@ -196,6 +197,16 @@ def test_tracks_of_the_bundle_are_those_of_the_networks(run: Path, bundle: Path)
         mean = (alpha / alpha.sum(-1, keepdim=True))[0].numpy()
         differences.append(np.abs(mean - track.mean)[hearing.speech])
     assert np.concatenate(differences).mean() <= 0.02
+
+
+def test_eight_bits_are_as_near_as_they_can_be() -> None:
+    weight = np.random.default_rng(0).normal(0, 1, (64, 16)).astype(np.float32) * np.logspace(
+        -3, 3, 16, dtype=np.float32
+    )
+    weight[:, 3] = 0
+    stored, scale = in_eight_bits(weight)
+    assert stored.dtype == np.int8
+    assert np.abs(stored * scale - weight).max(axis=0) == pytest.approx(scale[0] / 2, rel=0.2, abs=1e-9)
 
 
 @slow

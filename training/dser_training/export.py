@@ -1,4 +1,4 @@
-"""Run → model bundle: two ONNX files with weights in 8 and 16 bits, and a card."""
+"""Run → model bundle: two ONNX files whose weights are stored in 8 and 16 bits, and a card."""
 
 from __future__ import annotations
 
@@ -27,16 +27,13 @@ log = logging.getLogger(__name__)
 
 OPSET = 18
 WINDOW_SECONDS, OVERLAP_SECONDS = 12.0, 2.4
-LARGE = 1024  # values in a weight from which on it is stored in 16 bits
-SMALLEST_SIDE = 64  # of a matrix from which on products with it are computed in 8 bits: not the features themselves
-BLOCK = 128  # values of a row with a scale of their own
-ACCURACY_LEVEL = 4  # of MatMulNBits: what is multiplied is 8-bit, too, and sums are exact
+LARGE = 1024  # values in a weight from which on it is stored in fewer bits
 NONSPEECH_TOTAL = 0.2  # Σα where there is no speech: wide, whatever the voice; below half of neutral lines'
 NONSPEECH_NEUTRAL = 0.75  # neutral's share there
 
 
 def export(config: UtteranceConfig, folder: str | Path) -> Path:
-    """Write the bundle of the run that `config` names."""
+    """Write the bundle of the run that `config` names; what it computes, it computes with float32."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     model = load(config.run)
@@ -60,7 +57,7 @@ def export(config: UtteranceConfig, folder: str | Path) -> Path:
         {"features": {1: frames}, "speech": {1: frames}, "voice_lines": {1: lines}, "voice_weights": {1: lines}},
         ["concentration", "composition"],
     )
-    compress(features)
+    _compress(features)
     for network, file in ((features, FEATURES), (head, HEAD)):
         onnx.checker.check_model(network)
         with written_whole(folder / file, "wb") as out:
@@ -107,45 +104,35 @@ def _onnx(module: torch.nn.Module, inputs: dict[str, torch.Tensor], shapes: Any,
         return onnx.load(raw)
 
 
-def compress(model: onnx.ModelProto) -> None:
-    """Make products with large matrices 8-bit arithmetic, and store what else is large as float16.
+def _compress(model: onnx.ModelProto) -> None:
+    """Store the weights of matrix products as int8 with a scale for each column, other large ones as float16.
 
-    In products both sides have a scale for each row and every BLOCK of its values, so that a line's result does not
-    depend on its batch. Of float16 the runtime makes float32 when it loads the file.
+    Each is followed by nodes that make float32 of it, which the runtime folds away when it loads the file.
     """
     graph = model.graph
-    stored = {weight.name: weight for weight in graph.initializer}
-    nodes: list[NodeProto] = []
-    for node in graph.node:
-        weight = stored.get(node.input[1]) if node.op_type == "MatMul" else None
-        if weight is None or min(weight.dims) < SMALLEST_SIDE or weight.dims[0] % BLOCK:
-            nodes.append(node)
-            continue
-        packed, scale = in_eight_bits(numpy_helper.to_array(weight))
-        names = [f"{weight.name}_int8", f"{weight.name}_scale"]
-        graph.initializer.extend(map(numpy_helper.from_array, (packed, scale), names))
-        rows, columns = weight.dims
-        product = helper.make_node(
-            "MatMulNBits", [node.input[0], *names], node.output, node.name, domain="com.microsoft",
-            K=rows, N=columns, bits=8, block_size=BLOCK, accuracy_level=ACCURACY_LEVEL,
-        )  # fmt: skip
-        nodes.append(product)
-    used = {name for node in nodes for name in node.input}
-    halves: list[NodeProto] = []
+    factors = {node.input[1] for node in graph.node if node.op_type == "MatMul"}
+    added: list[NodeProto] = []
     for weight in list(graph.initializer):
-        if weight.name not in used:
-            graph.initializer.remove(weight)
-        elif weight.data_type == TensorProto.FLOAT and np.prod(weight.dims) >= LARGE and weight.name in stored:
-            name = weight.name
-            weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight).astype(np.float16), f"{name}_half"))
-            halves.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
-    del graph.node[:], graph.value_info[:]
-    graph.node.extend([*halves, *nodes])
-    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+        array = numpy_helper.to_array(weight)
+        if weight.data_type != TensorProto.FLOAT or array.size < LARGE:
+            continue
+        name = weight.name
+        if name in factors and array.ndim == 2:
+            stored, scale = in_eight_bits(array)
+            weight.CopyFrom(numpy_helper.from_array(stored, name + "_int8"))
+            graph.initializer.append(numpy_helper.from_array(scale, name + "_scale"))
+            added.append(helper.make_node("Cast", [name + "_int8"], [name + "_whole"], to=TensorProto.FLOAT))
+            added.append(helper.make_node("Mul", [name + "_whole", name + "_scale"], [name]))
+        else:
+            weight.CopyFrom(numpy_helper.from_array(array.astype(np.float16), name + "_half"))
+            added.append(helper.make_node("Cast", [name + "_half"], [name], to=TensorProto.FLOAT))
+    nodes = [*added, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    del graph.value_info[:]
 
 
-def in_eight_bits(weight: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """A matrix (K, N) as MatMulNBits takes it: (N, K / BLOCK, BLOCK), 128 for zero, and scales (N, K / BLOCK)."""
-    blocks = weight.T.reshape(weight.shape[1], -1, BLOCK)
-    scale = np.maximum(np.abs(blocks).max(axis=2, keepdims=True), 1e-12) / 127
-    return (np.round(blocks / scale) + 128).astype(np.uint8), scale[..., 0].astype(np.float32)
+def in_eight_bits(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Weights (inputs, outputs) as int8 and the scale of each output, (1, outputs)."""
+    scale = np.maximum(np.abs(weight).max(axis=0, keepdims=True), 1e-12) / 127
+    return np.round(weight / scale).astype(np.int8), scale.astype(np.float32)
