@@ -300,7 +300,10 @@ def test_training_measured_more_rarely_than_its_patience_is_measured_at_all(conf
         ("train=projection and head", ["network.backbone"]),
         ("train=head", ["network.backbone", "network.project"]),
         ("train=head estimated=true", ["network.backbone"]),
-        ("train=projection and head estimated=true", ["network.backbone"]),
+        (
+            "train=projection and head estimated=true",
+            ["network.backbone", "head.log_line", "head.log_frame", "head.log_few"],
+        ),
     ],
 )
 def test_what_is_asked_for_is_trained_and_nothing_else(
