@@ -42,20 +42,20 @@ def estimate(model: UtteranceModel, kept: Mapping[Clip, Kept]) -> None:
         raise CorpusError("no speaker to train on has lines of all emotions, which a voice is measured by; add some")
     centres = torch.stack([torch.stack([lines.mean(dim=0) for lines in each]) for each in speakers])  # (V, 6, D)
     own = centres.mean(dim=1)
-    middle, emotions = own.mean(dim=0), (centres - own[:, None]).mean(dim=0)
+    emotions = (centres - own[:, None]).mean(dim=0)
     within = torch.cat([lines - lines.mean(dim=0) for each in speakers for lines in each])
-    noise = within.T @ within / len(within) + LEAST_NOISE * torch.eye(len(middle), dtype=torch.double)
+    noise = within.T @ within / len(within) + LEAST_NOISE * torch.eye(own.shape[1], dtype=torch.double)
     whiten = torch.linalg.inv(torch.linalg.cholesky(noise))
     turned = torch.linalg.svd(whiten @ emotions.T).U.T @ whiten  # (D, D); what tells emotions comes first
     readers = _readers(features)
     read = (torch.stack(readers) - emotions[NEUTRAL] if readers else own) @ turned.T
-    usual, variance = own @ turned.T, (own @ turned.T).var(dim=0).clamp(min=LEAST_SPEAKERS)
+    act = own @ turned.T
+    variance, read_variance = (places.var(dim=0).clamp(min=LEAST_SPEAKERS) for places in (act, read))
     head.centres.copy_(emotions @ turned.T)
     head.log_sharpness.zero_()
     head.bias.zero_()
     head.bias[NEUTRAL] = LOG_NEUTRAL
-    head.usual.copy_(torch.stack([usual.mean(dim=0), read.mean(dim=0), usual.mean(dim=0)]))
-    read_variance = read.var(dim=0).clamp(min=LEAST_SPEAKERS)
+    head.usual.copy_(torch.stack([places.mean(dim=0) for places in (act, read, act)]))
     head.log_variance.copy_(torch.stack([variance, read_variance, FOREIGN * variance]).log())
     shares = torch.tensor(SHARES).log()
     head.log_share.copy_(torch.stack([shares, shares + LOG_EVENLY]))
