@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 from dser_training.corpora.clip import Clip
 from dser_training.evaluation.beside_bursts import figures
+from dser_training.evaluation.results import measure
+from dser_training.evaluation.voices import NONE
 
 from dser_ext.recognition.recognizer import Recognizer
 
@@ -17,7 +19,8 @@ def test_words_are_told_by_themselves_and_beside_each_feeling(recognizer: Recogn
     bursts = [
         replace(clip, speaker="bursts/1", label=label) for clip, label in zip(clips, ("awe", "pain"), strict=False)
     ]
-    told = figures(recognizer, clips, bursts)
+    results = measure(recognizer, clips, (NONE,)).results[NONE]
+    told = figures(recognizer, results, bursts)
     assert list(told) == ["awe", "pain"]
     assert sum(each["lines"] for each in told.values()) == len(clips)
     for each in told.values():
@@ -25,4 +28,4 @@ def test_words_are_told_by_themselves_and_beside_each_feeling(recognizer: Recogn
         assert -1 < each["happiness"] < 1
         right = [each[side] * each["lines"] for side in ("alone", "beside")]
         assert right == pytest.approx([round(lines) for lines in right], abs=0.01)
-    assert told == figures(recognizer, clips, bursts)
+    assert told == figures(recognizer, results, bursts)

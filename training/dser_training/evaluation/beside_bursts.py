@@ -16,6 +16,7 @@ from dser_ext.recognition.speech import HOP
 from dser_training.corpora.augmentation import speech_power
 from dser_training.corpora.clip import Clip
 from dser_training.evaluation.figures import rounded
+from dser_training.evaluation.results import Result
 from dser_training.evaluation.voices import seed
 
 GAP_SECONDS = 0.1  # between burst and words
@@ -23,19 +24,21 @@ LONGEST_SECONDS = 2.0  # of a burst; of longer ones the end
 HAPPINESS = EMOTIONS.index("happiness")
 
 
-def figures(recognizer: Recognizer, lines: Sequence[Clip], bursts: Sequence[Clip]) -> dict[str, Any]:
+def figures(recognizer: Recognizer, results: Sequence[Result], bursts: Sequence[Clip]) -> dict[str, Any]:
     """What the words of lines express by themselves and with a burst right before them, by the burst's feeling.
 
-    lines: each gets one of the bursts, brought to its level, without a voice. alone, beside: share of lines whose
-    intended emotion is the strongest in the words. moved: half the summed differences of the words' mixture.
-    happiness: how much its share grows.
+    results: of lines without a voice; each line gets one of the bursts, brought to its level. alone, beside: share of
+    lines whose intended emotion is the strongest in the words. moved: half the summed differences of the words'
+    mixture. happiness: how much its share grows.
     """
     told: dict[str, list[tuple[float, ...]]] = defaultdict(list)
-    for line in lines:
+    for result in results:
+        line, alone = result.clip, result.mixture
         burst = bursts[np.random.default_rng(seed(line)).integers(len(bursts))]
-        words, before = read(line.path), _before(burst, line)
-        alone = _mixture(recognizer, words, 0)
-        beside = _mixture(recognizer, np.concatenate([before, words]), len(before))
+        words = read(line.path)
+        before = _before(burst, words)
+        track = recognizer.track(recognizer.hear(AudioArray(np.concatenate([before, words]), SAMPLE_RATE)))
+        beside = track.mean[len(before) // HOP :].mean(axis=0, dtype=np.float64)
         right = float(alone.argmax() == line.emotion), float(beside.argmax() == line.emotion)
         moved = float(np.abs(beside - alone).sum()) / 2, float(beside[HAPPINESS] - alone[HAPPINESS])
         told[burst.label].append((*right, *moved))
@@ -46,15 +49,9 @@ def figures(recognizer: Recognizer, lines: Sequence[Clip], bursts: Sequence[Clip
     }
 
 
-def _before(burst: Clip, line: Clip) -> NDArray[np.float32]:
-    """The burst at the line's level, and a gap; whole frames."""
+def _before(burst: Clip, words: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The burst at the level of the words, and a gap; whole frames."""
     sound = read(burst.path)[-round(LONGEST_SECONDS * SAMPLE_RATE) :]
-    sound = sound * np.float32(np.sqrt(speech_power(read(line.path)) / max(speech_power(sound), 1e-12)))
+    sound = sound * np.float32(np.sqrt(speech_power(words) / max(speech_power(sound), 1e-12)))
     gap = round(GAP_SECONDS * SAMPLE_RATE)
     return np.pad(sound, (-(len(sound) + gap) % HOP, gap))
-
-
-def _mixture(recognizer: Recognizer, samples: NDArray[np.float32], start: int) -> NDArray[np.float64]:
-    """The mean mixture from a sample on, (6,)."""
-    track = recognizer.track(recognizer.hear(AudioArray(samples, SAMPLE_RATE)))
-    return track.mean[start // HOP :].mean(axis=0, dtype=np.float64)

@@ -23,7 +23,7 @@ from dser_training.evaluation import beside_bursts, nonspeech, pictures
 from dser_training.evaluation.figures import WORDS, by_actors, by_source, figures, with_and_without
 from dser_training.evaluation.report import markdown
 from dser_training.evaluation.results import Measurement, Result, measure
-from dser_training.evaluation.sets import ACTED, READ, SETS, clips
+from dser_training.evaluation.sets import READ, SETS, clips
 from dser_training.evaluation.voices import ALL, NONE, SEED, SETTINGS
 
 log = logging.getLogger(__name__)
@@ -52,12 +52,11 @@ def evaluate(
     Raises ModelError, CorpusError, ConfigError if there is nothing to measure on, FormatError if it cannot be written.
     """
     lines = _lines(config, sets)
+    bursts = read("bursts", config.bursts) if robustness and config.bursts else []
     recognizer = Recognizer(folder, "cpu")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DserWarning)
-        document = _document(recognizer, lines, robustness)
-        if robustness and config.bursts:
-            document["bursts"] = _bursts(recognizer, lines, config.bursts)
+        document = _document(recognizer, lines, robustness, bursts)
     if output is not None:
         document["pictures"] = _pictures(document, Path(output))
     texts = {"evaluation.md": markdown(document), "evaluation.json": json.dumps(document, indent=1, ensure_ascii=False)}
@@ -80,7 +79,9 @@ def _lines(config: UtteranceConfig, sets: Sequence[str]) -> dict[str, list[Clip]
     return lines
 
 
-def _document(recognizer: Recognizer, lines: dict[str, list[Clip]], robustness: bool) -> Document:
+def _document(
+    recognizer: Recognizer, lines: dict[str, list[Clip]], robustness: bool, bursts: Sequence[Clip]
+) -> Document:
     card = recognizer.bundle.card
     document: Document = {
         "schema": SCHEMA,
@@ -100,6 +101,8 @@ def _document(recognizer: Recognizer, lines: dict[str, list[Clip]], robustness: 
         document["sets"][title] = _settings(title, measurement)
         if acted:
             document["actors"][title] = _grouped(measurement, by_actors)
+            if strangers := [burst for burst in bursts if burst.split == "test"]:
+                document["bursts"][title] = beside_bursts.figures(recognizer, measurement.results[NONE], strangers)
         else:
             document["read"] = _grouped(measurement, by_source)
         if robustness:
@@ -128,16 +131,6 @@ def _grouped(measurement: Measurement, groups: Callable[[list[Result]], dict[str
         for name, results in groups(measurement.results[setting]).items():
             found[name][setting] = figures(results)
     return dict(found)
-
-
-def _bursts(recognizer: Recognizer, lines: dict[str, list[Clip]], folder: str) -> dict[str, Any]:
-    """Of each set of acted lines the figures beside bursts of people who are not trained on."""
-    bursts = [clip for clip in read("bursts", folder) if clip.split == "test"]
-    log.info("beside %d vocal bursts", len(bursts))
-    acted = {
-        title: [c for c in found if not c.reference_only] for title, found in lines.items() if title in ACTED.values()
-    }
-    return {title: beside_bursts.figures(recognizer, found, bursts) for title, found in acted.items()}
 
 
 def _nonspeech(recognizer: Recognizer, voices: Sequence[VoiceProfile]) -> dict[str, Any]:

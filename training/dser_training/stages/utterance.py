@@ -22,6 +22,7 @@ from dser_ext.recognition.speech import loud_frames
 from dser_training.config import UtteranceConfig
 from dser_training.corpora.clip import Clip, CorpusError, acted
 from dser_training.corpora.clips import read
+from dser_training.evaluation import sets
 from dser_training.heads import VoiceHead
 from dser_training.networks import FeatureNetwork
 from dser_training.stages.batches import Batches
@@ -62,10 +63,7 @@ def train(config: UtteranceConfig) -> Path:
         restore(model, load_model(config.start)[1], config.start)
     else:
         fit_scale(model.network, some[:SCALE_CLIPS])
-    validation = (
-        [clip for clip in read("ravdess", config.validate) if not clip.reference_only] if config.validate else []
-    )
-    validation = acted(validation)
+    validation = acted([clip for clip in sets.clips("ravdess", config) if not clip.reference_only])
     batches = _batches(model, config, learned)
     if config.train == "head":
         estimate_if_asked(model, batches)
@@ -278,9 +276,10 @@ def _groups(model: UtteranceModel, config: UtteranceConfig) -> list[dict[str, An
     groups = [{"params": own, "rate": config.learning_rate}]
     if config.train == "all":
         depths = model.network.backbone.depths()
-        for depth, weights in list(enumerate(depths))[config.frozen_layers and config.frozen_layers + 1 :]:
+        lowest = config.frozen_layers + 1 if config.frozen_layers else 0  # below the first layer lies the front end
+        for depth in range(lowest, len(depths)):
             rate = config.backbone_learning_rate * config.layer_decay ** (len(depths) - 1 - depth)
-            groups.append({"params": weights, "rate": rate})
+            groups.append({"params": depths[depth], "rate": rate})
     model.requires_grad_(False)
     for group in groups:
         for weight in group["params"]:
