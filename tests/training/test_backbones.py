@@ -175,12 +175,3 @@ def test_nothing_is_hidden_from_the_encoder_at_random_in_training(kind: str, ran
         heard.append(encoder(WAVE))
     assert all(torch.equal(one, other) for one, other in zip(*heard, strict=True))
     assert len(encoder(WAVE[:, : 5 * 320])) == 3
-
-
-@pytest.mark.parametrize("kind", ["whisper", *FAMILY])
-def test_dropout_is_as_asked_for_and_only_in_training(kind: str, random_backbone: Make) -> None:
-    folder = str(random_backbone(kind))
-    none, half = (backbone(folder, dropout=share).train() for share in (0.0, 0.5))
-    assert torch.equal(none(WAVE)[-1], none(WAVE)[-1])
-    assert not torch.equal(half(WAVE)[-1], half(WAVE)[-1])
-    assert torch.equal(half.eval()(WAVE)[-1], none.eval()(WAVE)[-1])

@@ -48,10 +48,10 @@ class WhisperBackbone(nn.Module):
     never.
     """
 
-    def __init__(self, name_or_folder: str, halve_after: int | None = None, dropout: float | None = None) -> None:
+    def __init__(self, name_or_folder: str, halve_after: int | None = None) -> None:
         super().__init__()
         with _quiet():
-            self.encoder = WhisperModel.from_pretrained(name_or_folder, **_dropouts("dropout", dropout)).float().encoder
+            self.encoder = WhisperModel.from_pretrained(name_or_folder).float().encoder
         self.encoder.embed_positions.requires_grad_(False)  # sinusoids
         mel_filters = WhisperFeatureExtractor.from_pretrained(name_or_folder).mel_filters
         self.log_mel = LogMel(torch.as_tensor(mel_filters))
@@ -87,10 +87,10 @@ class Wav2Vec2Backbone(nn.Module):
 
     longest_frames: int | None = None
 
-    def __init__(self, name_or_folder: str, dropout: float | None = None) -> None:
+    def __init__(self, name_or_folder: str) -> None:
         super().__init__()
         with _quiet():
-            self.encoder = AutoModel.from_pretrained(name_or_folder, **_dropouts("hidden_dropout", dropout)).float()
+            self.encoder = AutoModel.from_pretrained(name_or_folder).float()
         config = self.encoder.config
         config.layerdrop = 0.0  # a layer left out at random would leave its features out, too
         config.apply_spec_augment = False  # its masks are drawn from a state that no seed sets, and fail on short lines
@@ -114,19 +114,14 @@ class Wav2Vec2Backbone(nn.Module):
         return [[weight for weight in trained if id(weight) not in inside], *layers]
 
 
-def backbone(
-    name_or_folder: str, halve_after: int | None = None, dropout: float | None = None
-) -> WhisperBackbone | Wav2Vec2Backbone:
-    """An audio encoder by hub name or folder. Raises BackboneError where it cannot be had or is of another kind.
-
-    dropout: in training, everywhere in its layers; None for what the model comes with.
-    """
+def backbone(name_or_folder: str, halve_after: int | None = None) -> WhisperBackbone | Wav2Vec2Backbone:
+    """An audio encoder by hub name or folder. Raises BackboneError where it cannot be had or is of another kind."""
     try:
         kind = AutoConfig.from_pretrained(name_or_folder).model_type
         if kind == "whisper":
-            return WhisperBackbone(name_or_folder, halve_after, dropout)
+            return WhisperBackbone(name_or_folder, halve_after)
         if kind in ("wav2vec2", "hubert", "wavlm") and halve_after is None:
-            return Wav2Vec2Backbone(name_or_folder, dropout)
+            return Wav2Vec2Backbone(name_or_folder)
     except (OSError, ValueError) as error:
         raise BackboneError(
             f"{name_or_folder}: no such folder with a model, and the hub has none of this name or cannot be reached"
@@ -136,12 +131,6 @@ def backbone(
     if halve_after is not None:
         raise BackboneError(f"{name_or_folder}: halve_after is for Whisper encoders; leave it out for a {kind} model")
     raise BackboneError(f"{name_or_folder}: a {kind} model is no audio encoder; use Whisper, Wav2Vec2, HuBERT or WavLM")
-
-
-def _dropouts(between_layers: str, share: float | None) -> dict[str, float]:
-    """A model's settings of it, the one between layers under the name that this kind of model has for it."""
-    names = (between_layers, "activation_dropout", "attention_dropout")
-    return {} if share is None else dict.fromkeys(names, share)
 
 
 def halved(frames: Tensor) -> Tensor:

@@ -60,7 +60,6 @@ class UtteranceConfig:
     seed: int = 2508
     halve_after: int | None = None  # layers of a Whisper backbone after which it works at 25 frames a second
     frozen_layers: int = 0  # of the backbone, from the sound up, that stay as they are
-    backbone_dropout: float | None = None  # in all its layers while it is trained; None for what it comes with
     layers: str = "all"  # of the backbone, each projected; or "last", as in the paper
     feature_size: int = 32  # D
     head: str = "voice"  # or "plain", the paper's, which knows no voice

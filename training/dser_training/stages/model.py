@@ -22,7 +22,7 @@ class UtteranceModel(nn.Module):
     def __init__(self, config: UtteranceConfig) -> None:
         super().__init__()
         self.config = config
-        encoder = backbone(config.backbone, config.halve_after, config.backbone_dropout)
+        encoder = backbone(config.backbone, config.halve_after)
         self.network = FeatureNetwork(encoder, config.feature_size, config.layers == "last")
         self.head: Head = (
             VoiceHead(config.feature_size, config.smoothing_frames, config.half_known_seconds)

@@ -251,7 +251,8 @@ class Run:
             score = (figures["alone"] + figures["with the voice"]) / 2
             self.accelerator.log(figures, step=epoch)
             for lines, its in (("held-out actors", figures), ("validation", elsewhere)):
-                log.info("%s: %s", lines, ", ".join(f"{name} {value:.4f}" for name, value in its.items()))
+                if its:
+                    log.info("%s: %s", lines, ", ".join(f"{name} {value:.4f}" for name, value in its.items()))
         score = float(self.accelerator.gather(torch.tensor([score], device=self.accelerator.device)).max())
         self.progress["measured"] = epoch
         if score > self.progress["best"]:
