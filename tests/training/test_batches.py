@@ -15,7 +15,7 @@ from dser_training.config import UtteranceConfig
 from dser_training.corpora.augmentation import Augmentation
 from dser_training.corpora.clip import Clip, CorpusError
 from dser_training.corpora.clips import read
-from dser_training.stages.batches import Batch, Batches, Lot, batches_of_lots, targets
+from dser_training.stages.batches import Batch, Batches, Lot, batches_of_lots, both_targets, targets
 from dser_training.stages.sounds import sound
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -81,7 +81,15 @@ def own_frames(batch: Batch) -> Iterator[tuple[int, Tensor]]:
 
 
 def tensors(batch: Batch) -> list[Tensor]:
-    single = [batch.picks, batch.members, batch.target, batch.partner, batch.share, torch.tensor(batch.position)]
+    single = [
+        batch.picks,
+        batch.members,
+        batch.target,
+        batch.rated,
+        batch.partner,
+        batch.share,
+        torch.tensor(batch.position),
+    ]
     return [*batch.waves, *batch.speech, *batch.references, *single]
 
 
@@ -156,6 +164,9 @@ def test_targets_lie_in_the_open_simplex_between_what_was_meant_and_what_was_hea
         assert np.allclose(said[0], (1 - smoothing) * mixed + smoothing / 6, atol=1e-6)
         assert np.allclose(said[1], (1 - smoothing) * np.eye(6)[3] + smoothing / 6, atol=1e-6)
         assert np.allclose(said[2], (1 - smoothing) * np.array(votes) + smoothing / 6, atol=1e-6)
+    target, rated = both_targets(CONFIG, clips)
+    assert rated[0].tolist() == pytest.approx([0.9 * vote + 0.1 / 6 for vote in votes])
+    assert torch.equal(rated[1:], target[1:])
 
 
 @pytest.mark.parametrize("paired", [0.0, 0.7, 1.0])

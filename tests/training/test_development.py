@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,12 @@ from dser_training.config import UtteranceConfig
 from dser_training.corpora.clip import Clip
 from dser_training.heads import VoiceHead
 from dser_training.networks import FeatureNetwork
-from dser_training.stages.development import FRAMES, Lines, accuracy, calibrate, heard
+from dser_training.stages.development import FRAMES, Lines, accuracy, calibrate, heard, rated_of
 from dser_training.stages.model import UtteranceModel
 from dser_training.stages.sounds import sound
 from dser_training.stages.speech import fit_speech
 from dser_training.stages.utterance import fit_scale
+from torch import Tensor
 
 from dser_ext.audio import SAMPLE_RATE
 from dser_ext.emotion.names import NEUTRAL
@@ -33,6 +35,7 @@ CLIPS = [
     Clip(path, f"made/{number % 2}", EMOTION[path.stem.split("_")[2]], "develop")
     for number, path in enumerate(sorted((ROOT / "samples/voice").glob("*.ogg")))
 ]
+UNRATED = Clip(Path("unrated.wav"), "made/0", NEUTRAL, "develop")
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +79,9 @@ def voices_of_an_actor() -> tuple[VoiceHead, list[Lines]]:
         intended = torch.randperm(24, generator=random).remainder(6)
         means = head.centres[intended] + 2.5 * torch.randn(1, 8, generator=random)
         means = means + torch.randn(24, 8, generator=random)
-        voices.append(Lines(means[:, None].expand(-1, FRAMES, -1), means, torch.ones(24), intended))
+        voices.append(
+            Lines(means[:, None].expand(-1, FRAMES, -1), means, torch.ones(24), intended, rated_of([UNRATED] * 24))
+        )
     return head, voices
 
 
@@ -104,6 +109,31 @@ def test_mixtures_are_made_as_sharp_as_they_are_right_whatever_they_were_before(
     assert likelihood() < before
     calibrate(head, voices)
     assert torch.equal(head.log_sharpness, fitted)
+
+
+def test_mixtures_are_made_as_sure_as_raters_agree_and_stay_what_they_are() -> None:
+    def figures() -> tuple[float, Tensor]:
+        heard = [head.hear(voice.frames, *voice.voices(True)) for voice in rated]
+        alphas = torch.cat([head.concentrations(each)[:, 0] for each in heard])
+        shares = torch.cat([voice.rated for voice in rated])
+        return float(torch.distributions.Dirichlet(alphas).log_prob(shares).mean()), alphas
+
+    head, voices = voices_of_an_actor()
+    calibrate(head, voices)
+    votes = [0.6 * torch.eye(6)[voice.intended] + 0.4 / 6 for voice in voices]
+    rated = [replace(voice, rated=shares) for voice, shares in zip(voices, votes, strict=True)]
+    before, unsure = figures()
+    calibrate(head, rated)
+    after, sure = figures()
+    assert after > before + 0.5
+    assert torch.allclose(sure / sure.sum(1, keepdim=True), unsure / unsure.sum(1, keepdim=True), atol=1e-3)
+
+
+def test_what_raters_heard_lies_in_the_open_simplex_and_is_unknown_where_nobody_was_asked() -> None:
+    asked = replace(UNRATED, mixture=(0.0, 0.0, 0.0, 0.25, 0.75, 0.0))
+    rated = rated_of([asked, UNRATED])
+    assert rated[0].tolist() == pytest.approx([0.1 / 6] * 3 + [0.225 + 0.1 / 6, 0.675 + 0.1 / 6, 0.1 / 6])
+    assert rated[1].isnan().all()
 
 
 @pytest.mark.slow

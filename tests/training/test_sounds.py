@@ -10,13 +10,13 @@ import soundfile
 from dser_training.corpora.clip import Clip
 from dser_training.networks import LEVEL
 from dser_training.stages.sounds import (
-    CROSSFADE_SECONDS,
+    CROSSFADE_FRAMES,
     LONGEST_SECONDS,
     Sound,
     cut,
+    joined,
     levelled,
     sound,
-    splice,
     whole_frames,
 )
 from hypothesis import given
@@ -28,7 +28,7 @@ from dser_ext.recognition.speech import HOP, loud_frames
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 PATHS = sorted((SAMPLES / "voice").glob("*.ogg"))
 LINES = [whole_frames(read(path)) for path in PATHS]
-FADE = round(CROSSFADE_SECONDS * SAMPLE_RATE) // HOP  # frames
+FADE = CROSSFADE_FRAMES
 
 
 def clip(path: Path) -> Clip:
@@ -118,35 +118,35 @@ def test_levelled_lines_have_the_level_of_speech_and_silence_stays_silent() -> N
 def test_spliced_lines_start_where_they_are_said_to_and_have_one_level() -> None:
     sounds = [LINES[0], 0.05 * LINES[1], 3 * LINES[2]]
     before = [line.copy() for line in sounds]
-    joined, starts = splice(sounds)
+    row, starts = joined([levelled(line) for line in sounds])
     counts = [len(line) // HOP for line in sounds]
     assert starts == [0, counts[0] - FADE, counts[0] + counts[1] - 2 * FADE]
-    assert len(joined) // HOP == sum(counts) - 2 * FADE
+    assert len(row) // HOP == sum(counts) - 2 * FADE
     for line, start, count in zip(sounds, starts, counts, strict=True):
         middle = slice((start + FADE) * HOP, (start + count - FADE) * HOP)
-        assert np.allclose(joined[middle], levelled(line)[FADE * HOP : -FADE * HOP], atol=1e-6)
+        assert np.allclose(row[middle], levelled(line)[FADE * HOP : -FADE * HOP], atol=1e-6)
     assert all(np.array_equal(line, same) for line, same in zip(sounds, before, strict=True))
 
 
 def test_a_splice_has_no_click() -> None:
     tone = np.sin(2 * np.pi * 200 * np.arange(SAMPLE_RATE) / SAMPLE_RATE).astype(np.float32)
-    joined, _ = splice([tone, tone])
-    assert np.abs(np.diff(joined)).max() < 1.2 * np.abs(np.diff(levelled(tone))).max()
+    row, _ = joined([tone, tone])
+    assert np.abs(np.diff(row)).max() < 1.2 * np.abs(np.diff(tone)).max()
 
 
 @pytest.mark.parametrize("counts", [(1, 50), (50, 1), (1, 1), (2, 3), (50, 1, 50), (1, 1, 1), (50,)])
 def test_very_short_parts_can_be_spliced(counts: tuple[int, ...]) -> None:
     sounds = [line[8000 : 8000 + count * HOP] for line, count in zip(LINES, counts, strict=False)]
-    joined, starts = splice(sounds)
+    row, starts = joined([levelled(line) for line in sounds])
     assert starts[0] == 0
     assert starts == sorted(starts)
-    assert all(start + count <= len(joined) // HOP for start, count in zip(starts, counts, strict=True))
-    assert starts[-1] + counts[-1] == len(joined) // HOP
-    assert np.isfinite(joined).all()
+    assert all(start + count <= len(row) // HOP for start, count in zip(starts, counts, strict=True))
+    assert starts[-1] + counts[-1] == len(row) // HOP
+    assert np.isfinite(row).all()
 
 
 def test_silence_can_be_spliced() -> None:
     silence = np.zeros(3200, np.float32)
-    joined, starts = splice([LINES[0], silence])
+    row, starts = joined([LINES[0], silence])
     assert len(starts) == 2
-    assert not joined[-2000:].any()
+    assert not row[-2000:].any()

@@ -128,7 +128,10 @@ class VoiceHead(Head):
 
     def hear(self, features: Tensor, lines: Tensor, weights: Tensor) -> Heard:
         """Of smoothed features and a voice."""
-        guesses = self.guesses(lines, weights)
+        return self.told(features, self.guesses(lines, weights))
+
+    def told(self, features: Tensor, guesses: Guesses) -> Heard:
+        """Of smoothed features and what a voice may be."""
         logits = self.log_mixture(features, guesses)
         # How sure to be is read off the features that tell the mixture; it has no say in what they are.
         mean = (guesses.log_weight.exp()[..., None] * guesses.mean).sum(dim=1, keepdim=True)

@@ -18,7 +18,7 @@ from dser_training.corpora.clip import Clip
 from dser_training.evaluation import metrics
 from dser_training.evaluation.voices import NONE, SETTINGS, draw
 from dser_training.heads import VoiceHead
-from dser_training.stages.development import Lines
+from dser_training.stages.development import Lines, rated_of
 from dser_training.stages.kept import Kept
 from dser_training.stages.model import UtteranceModel
 
@@ -53,7 +53,7 @@ class Speaker:
         """The lines as the networks hear them, the mean as the only frame."""
         means = model.network.project(self.heard)
         intended = torch.tensor([clip.emotion for clip in self.clips])
-        return Lines(means[:, None], means, self.seconds, intended)
+        return Lines(means[:, None], means, self.seconds, intended, rated_of(self.clips))
 
 
 def speakers(kept: dict[Clip, Kept]) -> list[Speaker]:

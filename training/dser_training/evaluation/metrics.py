@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 Emotions = NDArray[np.int64]
 
 BINS = 15  # of confidence, equally wide
-VOTES_WEIGHT = 0.9  # of the raters' shares; the rest is spread evenly, because the density on the border is 0 or ∞
+VOTES_SMOOTHING = 0.1  # of the raters' shares, spread evenly, because the density on the border is 0 or ∞
 
 
 def accuracy(emotions: Emotions, guesses: Emotions) -> float:
@@ -61,6 +61,6 @@ def log_likelihood(concentration: Floats, shares: Floats) -> float:
 
     The shares are smoothed into the open simplex: 0.9 share + 0.1 / 6. The uniform distribution gives log 5! = 4.79.
     """
-    mixtures = VOTES_WEIGHT * shares + (1 - VOTES_WEIGHT) / len(EMOTIONS)
+    mixtures = (1 - VOTES_SMOOTHING) * shares + VOTES_SMOOTHING / len(EMOTIONS)
     lines = EmotionTrack(np.arange(len(shares), dtype=np.float64), concentration.astype(np.float32))  # one frame a line
     return float(lines.log_likelihood(mixtures).mean())

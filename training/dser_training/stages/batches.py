@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from dser_training.corpora.augmentation import VirtualVoice, change_line
 from dser_training.corpora.clip import Clip, CorpusError
 from dser_training.corpora.references import training_references
 from dser_training.losses import soft_labels
-from dser_training.stages.sounds import Sound, cut, sound, splice, whole_frames
+from dser_training.stages.sounds import Sound, cut, joined, levelled, sound, whole_frames
 
 FEW_LINES = 4  # a speaker with fewer lines is a stranger
 BURST_SHARE = 0.06  # of lines that a vocal burst breaks into
@@ -47,9 +47,9 @@ class Batch:
     waves: rows of sound of about one length, (rows, samples) each. speech: 1 where speech is, (rows, frames) each.
     position: where in the backbone's table of positions the rows start. picks: (C, M) frames to be told, and members:
     (C, longest) frames of speech, -1 where there are no more, both as indices into all rows' frames in turn.
-    target: (C, 6) mixtures in the open simplex. references: for each lot the seconds of every other line (columns) that
-    stands in each line's voice (rows), 0 where it does not. partner, share: the line that each is averaged with, and
-    its own share.
+    target, rated: (C, 6) mixtures in the open simplex, and what raters heard, the same where nobody was asked.
+    references: for each lot the seconds of every other line (columns) that stands in each line's voice (rows), 0 where
+    it does not. partner, share: the line that each is averaged with, and its own share.
     """
 
     waves: list[Tensor]
@@ -58,6 +58,7 @@ class Batch:
     picks: Tensor
     members: Tensor
     target: Tensor
+    rated: Tensor
     references: list[Tensor]
     partner: Tensor
     share: Tensor
@@ -128,6 +129,12 @@ def targets(config: UtteranceConfig, clips: Sequence[Clip]) -> NDArray[np.float3
         votes = config.votes if clip.emotion is not None else 1.0
         rows.append((1 - votes) * intended + votes * np.asarray(heard))
     return soft_labels(torch.tensor(np.stack(rows)), config.label_smoothing).float().numpy()
+
+
+def both_targets(config: UtteranceConfig, clips: Sequence[Clip]) -> tuple[Tensor, Tensor]:
+    """What the lines should be told to be, and what raters heard in them, (C, 6) each."""
+    said, rated = targets(config, clips), targets(replace(config, votes=1.0), clips)
+    return torch.from_numpy(said), torch.from_numpy(rated)
 
 
 def emotions_of(clips: Sequence[Clip]) -> NDArray[np.int64]:
@@ -212,8 +219,8 @@ def _sounds(config: UtteranceConfig, lot: Lot, random: np.random.Generator) -> t
 def _row(sounds: Sequence[Sound], numbers: Sequence[int | None]) -> tuple[Sound, list[_Line]]:
     if len(sounds) == 1:
         return sounds[0], [_Line(numbers[0], 0, loud_frames(sounds[0]))]
-    joined, starts = splice(sounds)
-    return joined, [
+    row, starts = joined([levelled(samples) for samples in sounds])
+    return row, [
         _Line(number, start, loud_frames(wave)) for number, start, wave in zip(numbers, starts, sounds, strict=True)
     ]
 
@@ -259,6 +266,6 @@ def _assembled(
     position = random.integers(longest_frames - longest) if longest_frames and longest_frames > longest else 0
     return Batch(
         waves, speech, int(position), torch.from_numpy(picks), torch.from_numpy(members),
-        torch.from_numpy(targets(config, [clip for clips in lots for clip in clips])), references,
+        *both_targets(config, [clip for clips in lots for clip in clips]), references,
         torch.cat(partners), share,
     )  # fmt: skip

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from dser_ext.emotion.names import EMOTIONS
 from dser_ext.emotion.track import FRAME_RATE
 from dser_ext.recognition.speech import HOP, loud_frames
 from dser_training.corpora.clip import Clip
-from dser_training.heads import Head, VoiceHead
+from dser_training.evaluation.metrics import VOTES_SMOOTHING
+from dser_training.heads import Guesses, Head, VoiceHead
+from dser_training.losses import dirichlet_nll, soft_labels
 from dser_training.networks import smoothed_speech
 from dser_training.stages.model import UtteranceModel
 from dser_training.stages.sounds import sound
 
 ROWS = 16  # lines heard at once
 FRAMES = 8  # of a line that stand for all of it
-ROUNDS = 60  # of fitting two numbers
+ROUNDS = 60  # of fitting a few numbers
 
 
 @dataclass(frozen=True)
 class Lines:
-    """Some lines of one speaker: frames (N, FRAMES, D), means (N, D), seconds (N,), and what they intend (N,)."""
+    """Some lines of one speaker: frames (N, FRAMES, D), means (N, D), seconds (N,), and what they intend (N,).
+
+    rated: (N, 6), what raters heard, in the open simplex; NaN where nobody was asked.
+    """
 
     frames: Tensor
     means: Tensor
     seconds: Tensor
     intended: Tensor
+    rated: Tensor
 
     def logits(self, head: Head, with_voice: bool) -> Tensor:
         """(N, FRAMES, 6), each line measured against nothing or against all others."""
@@ -55,21 +62,44 @@ def accuracy(model: UtteranceModel, voices: Sequence[Lines]) -> dict[str, float]
 
 
 def calibrate(head: VoiceHead, voices: Sequence[Lines]) -> None:
-    """Set how sharp mixtures are, without a voice and with one, by the likelihood of what the lines intend."""
+    """Set how sharp mixtures are, and how sure, without a voice and with one.
+
+    Sharpness by the likelihood of what the lines intend; Σα by that of what raters heard, where they were asked.
+    """
     with torch.no_grad():
-        guesses = [[head.guesses(*voice.voices(with_voice)) for with_voice in (False, True)] for voice in voices]
-    sharpness = head.log_sharpness.zero_().requires_grad_(True)
-    optimiser = torch.optim.Adam([sharpness], lr=0.05)
-    for _ in range(ROUNDS):
+        guessed = [(voice, head.guesses(*voice.voices(with_voice))) for voice in voices for with_voice in (False, True)]
+
+    def unlikelihood() -> Tensor:
         loss = torch.zeros(())
-        for voice, guessed in zip(voices, guesses, strict=True):
-            for guess in guessed:
-                mixture = head.log_mixture(voice.frames, guess).exp().mean(dim=1)
-                loss = loss - mixture.gather(1, voice.intended[:, None]).clamp(min=1e-6).log().mean()
+        for voice, guesses in guessed:
+            mixture = head.log_mixture(voice.frames, guesses).exp().mean(dim=1)
+            loss = loss - mixture.gather(1, voice.intended[:, None]).clamp(min=1e-6).log().mean()
+        return loss
+
+    def unsureness() -> Tensor:
+        loss = torch.zeros(())
+        for voice, guesses in guessed:
+            asked = ~voice.rated[:, 0].isnan()
+            frames, rated = voice.frames[asked], voice.rated[asked][:, None]
+            heard = head.told(frames, Guesses(*(part[asked] for part in guesses)))
+            loss = loss + dirichlet_nll(head.concentrations(heard), rated.expand_as(heard.logits))
+        return loss
+
+    _minimise(unlikelihood, [head.log_sharpness.zero_()])
+    if all((~voice.rated[:, 0].isnan()).any() for voice in voices):
+        _minimise(unsureness, [head.total.bias, head.lost.bias])
+
+
+def _minimise(loss: Callable[[], Tensor], numbers: Sequence[Tensor]) -> None:
+    """Move a few numbers to where the loss is least."""
+    optimiser = torch.optim.Adam([number.requires_grad_(True) for number in numbers], lr=0.05)
+    for _ in range(ROUNDS):
         optimiser.zero_grad()
-        loss.backward()
+        found = loss()
+        found.backward()
         optimiser.step()
-    sharpness.requires_grad_(False)
+    for number in numbers:
+        number.requires_grad_(False)
 
 
 @torch.no_grad()
@@ -100,4 +130,12 @@ def heard(model: UtteranceModel, clips: Sequence[Clip]) -> list[Lines]:
     intended = torch.tensor([clip.emotion for clip in clips])
     speakers = np.array([clip.speaker for clip in clips])
     voices = [np.flatnonzero(speakers == speaker) for speaker in sorted(set(speakers))]
-    return [Lines(frames[own], means[own], seconds[own].float(), intended[own]) for own in voices]
+    rated = rated_of(clips)
+    return [Lines(frames[own], means[own], seconds[own].float(), intended[own], rated[own]) for own in voices]
+
+
+def rated_of(clips: Sequence[Clip]) -> Tensor:
+    """What raters heard in lines, smoothed into the open simplex, (N, 6); NaN where nobody was asked."""
+    unknown = (float("nan"),) * len(EMOTIONS)
+    shares = torch.tensor([unknown if clip.mixture is None else clip.mixture for clip in clips])
+    return soft_labels(shares, VOTES_SMOOTHING)

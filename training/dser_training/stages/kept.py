@@ -22,7 +22,7 @@ from dser_ext.recognition.speech import loud_frames
 from dser_training.config import UtteranceConfig
 from dser_training.corpora.clip import Clip
 from dser_training.networks import FeatureNetwork, smoothed_speech
-from dser_training.stages.batches import LEAST_FRAMES, batches_of_lots, emotions_of, others, own_shares, targets
+from dser_training.stages.batches import LEAST_FRAMES, batches_of_lots, both_targets, emotions_of, others, own_shares
 from dser_training.stages.checkpoint import CheckpointError
 from dser_training.stages.sounds import sound
 
@@ -48,6 +48,7 @@ class KeptBatch:
 
     stacked: Tensor
     target: Tensor
+    rated: Tensor
     references: list[Tensor]
     partner: Tensor
     share: Tensor
@@ -162,7 +163,7 @@ class KeptBatches(Dataset[KeptBatch]):
             partners.append(torch.from_numpy(sum(map(len, partners)) + partner))
         return KeptBatch(
             torch.stack([self.kept[clip].stacked for clip in clips]),
-            torch.from_numpy(targets(self.config, clips)),
+            *both_targets(self.config, clips),
             references,
             torch.cat(partners),
             own_shares(self.config, len(clips), random),

@@ -35,29 +35,35 @@ class UtteranceModel(nn.Module):
         """The loss of a batch, a scalar."""
         queries, means = self._kept(batch) if isinstance(batch, KeptBatch) else self._heard(batch)
         with torch.autocast(queries.device.type, enabled=False):
-            queries, wanted = _mixed(queries.float(), batch.target, batch.partner, batch.share)
+            queries = _mixed(queries.float(), queries.float()[:, :1], batch)
+            wanted, rated = (_mixed(labels, labels, batch) for labels in (batch.target, batch.rated))
             losses, first = [], 0
             for references in batch.references:
                 part = slice(first, first + len(references))
                 lines = means[part].float().expand(len(references), -1, -1)
-                loss = self._loss(queries[part], wanted[part], lines, batch.target[part], references)
+                labels = (wanted[part], rated[part], batch.target[part])
+                loss = self._loss(queries[part], labels, lines, references)
                 losses.append(len(references) * loss)
                 first += len(references)
             return torch.stack(losses).sum() / first
 
-    def _loss(self, queries: Tensor, wanted: Tensor, lines: Tensor, target: Tensor, references: Tensor) -> Tensor:
-        """Of one lot: cross-entropy decides the expected mixture, the Dirichlet likelihood of it how sure to be.
+    def _loss(
+        self, queries: Tensor, labels: tuple[Tensor, Tensor, Tensor], lines: Tensor, references: Tensor
+    ) -> Tensor:
+        """Of one lot: cross-entropy decides the expected mixture, the Dirichlet likelihood of what raters heard, which
+        is how mixtures scatter around it, how sure to be.
 
-        With the objective "dirichlet" the likelihood decides both (paper, equation 5). wanted: of the queries; target:
-        of the lines that are their voice.
+        With the objective "dirichlet" the likelihood of the wanted mixture decides both (paper, equation 5). labels:
+        wanted of the queries, what raters heard in them, and wanted of the lines that are their voice.
         """
+        wanted, rated, target = labels
         heard = self.head.hear(queries, lines, references)
-        wanted = wanted[:, None].expand_as(heard.logits)
+        wanted, rated = (label[:, None].expand_as(heard.logits) for label in (wanted, rated))
         if self.config.objective == "dirichlet":
             loss = dirichlet_nll(self.head.concentrations(heard), wanted)
         else:
             sure = self.head.concentrations(heard._replace(logits=heard.logits.detach()))
-            loss = cross_entropy(heard.logits, wanted) + SURENESS * dirichlet_nll(sure, wanted)
+            loss = cross_entropy(heard.logits, wanted) + SURENESS * dirichlet_nll(sure, rated)
         if heard.line_logits is not None and (chosen := references > 0).any():
             told = cross_entropy(heard.line_logits[chosen], target.expand(len(target), -1, -1)[chosen])
             loss = loss + self.config.line_loss * told
@@ -81,12 +87,9 @@ class UtteranceModel(nn.Module):
         return torch.cat([means[:, None], torch.cat(spoken)[batch.picks]], dim=1), means
 
 
-def _mixed(queries: Tensor, target: Tensor, partner: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
-    """Each line averaged with its partner, features and label alike."""
-    if bool((share == 1).all()):
-        return queries, target
-    other = 1 - share
-    return (
-        share[:, None, None] * queries + other[:, None, None] * queries[partner, :1],
-        share[:, None] * target + other[:, None] * target[partner],
-    )
+def _mixed(values: Tensor, of_partners: Tensor, batch: Batch | KeptBatch) -> Tensor:
+    """Each line averaged with its partner, features and labels alike, (C, …)."""
+    if bool((batch.share == 1).all()):
+        return values
+    share = batch.share.view(-1, *[1] * (values.ndim - 1))
+    return share * values + (1 - share) * of_partners[batch.partner]

@@ -14,7 +14,7 @@ from dser_training.corpora.clip import Clip
 from dser_training.networks import LEVEL
 
 LONGEST_SECONDS = 12.0  # of a clip
-CROSSFADE_SECONDS = 0.05
+CROSSFADE_FRAMES = 2  # 40 ms
 
 Sound = NDArray[np.float32]
 
@@ -50,22 +50,21 @@ def cut(samples: Sound, frames: int, random: np.random.Generator) -> Sound:
     return samples[start * HOP : (start + frames) * HOP]
 
 
-def splice(sounds: Sequence[Sound]) -> tuple[Sound, list[int]]:
-    """Sounds joined by crossfades at one level, and the frame that each starts at."""
-    fade = min(round(CROSSFADE_SECONDS * SAMPLE_RATE) // HOP * HOP, *map(len, sounds))
-    ramp = np.linspace(0, 1, fade, dtype=np.float32)
-    joined = np.zeros(sum(map(len, sounds)) - fade * (len(sounds) - 1), np.float32)
-    starts, place = [], 0
-    for index, samples in enumerate(sounds):
-        part = levelled(samples)
-        if index:
-            part[:fade] *= ramp
-        if index < len(sounds) - 1:
-            part[-fade:] *= ramp[::-1]
-        joined[place : place + len(part)] += part
-        starts.append(place // HOP)
-        place += len(part) - fade
-    return joined, starts
+def joined(sounds: Sequence[Sound], fades: Sequence[int] | None = None) -> tuple[Sound, list[int]]:
+    """Sounds one after the other, crossfaded, and the frame that each starts at.
+
+    fades: frames of each crossfade, shorter where a sound is; CROSSFADE_FRAMES if not given. Sounds are whole frames.
+    """
+    fades = [CROSSFADE_FRAMES] * (len(sounds) - 1) if fades is None else fades
+    total, starts = np.array(sounds[0], np.float32), [0]
+    for samples, frames in zip(sounds[1:], fades, strict=True):
+        fade = min(frames * HOP, len(samples), len(total) - starts[-1] * HOP)
+        ramp = np.linspace(0, 1, fade, dtype=np.float32)
+        starts.append((len(total) - fade) // HOP)
+        total = np.concatenate([total, samples[fade:]])
+        both = slice(starts[-1] * HOP, starts[-1] * HOP + fade)
+        total[both] = total[both] * ramp[::-1] + samples[:fade] * ramp
+    return total, starts
 
 
 def levelled(samples: Sound) -> Sound:
