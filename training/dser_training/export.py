@@ -101,7 +101,17 @@ def _onnx(module: torch.nn.Module, inputs: dict[str, torch.Tensor], shapes: Any,
             dynamo=True,
             external_data=False,
         )
-        return onnx.load(raw)
+        model = onnx.load(raw)
+    _forget_origin(model)
+    return model
+
+
+def _forget_origin(model: onnx.ModelProto) -> None:
+    """Take away where each node's code lay on this machine, so that the same networks give the same bytes anywhere."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer, *graph.value_info):
+        del part.metadata_props[:]
+        part.doc_string = ""
 
 
 def _compress(model: onnx.ModelProto) -> None:
