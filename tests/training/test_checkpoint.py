@@ -23,7 +23,9 @@ from dser_training.stages.checkpoint import (
 from safetensors import safe_open
 from torch import Tensor, nn
 
-SETTINGS = UtteranceConfig("a", {"crema-d": "here"}, halve_after=2, augmentation=Augmentation(room_seconds=(0.1, 0.2)))
+SETTINGS = UtteranceConfig(
+    "a", corpora={"crema-d": "here"}, halve_after=2, augmentation=Augmentation(room_seconds=(0.1, 0.2))
+)
 PROGRESS = {"epoch": 3, "step": 41, "best": 0.123456789012345678, "best_epoch": 2}
 
 

@@ -35,7 +35,7 @@ def said(file: Path, *overrides: str) -> str:
 def test_what_a_file_does_not_say_is_as_it_was(file: Path) -> None:
     config = load(file, [])
     expected = Augmentation(speed=1.2, room_seconds=(0.2, 0.4))
-    assert config == UtteranceConfig("a", {"crema-d": "here"}, learning_rate=1e-4, augmentation=expected)
+    assert config == UtteranceConfig("a", corpora={"crema-d": "here"}, learning_rate=1e-4, augmentation=expected)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,116 @@ import yaml
 from dser_ext.errors import DserError
 from dser_training.corpora.augmentation import Augmentation
 
-HEADS = ("voice", "plain")
-LAYERS = ("all", "last")
+KINDS_OF_SPLICES = {"changes": 0.5, "stay": 0.35, "glide": 0.15}
+"""Several emotions, one that stays, and one that slowly becomes another."""
+
 OBJECTIVES = ("cross-entropy", "dirichlet")
-TRAINED = ("all", "head", "projection and head")
+CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
+    "utterance": {
+        "head": ("voice", "plain"),
+        "layers": ("all", "last"),
+        "train": ("all", "head", "projection and head"),
+    },
+    "sequence": {"train": ("all", "head")},
+}
+"""What a setting of a stage may be."""
+COUNTS = (
+    "feature_size",
+    "smoothing_frames",
+    "epochs",
+    "measure_every",
+    "voices_per_batch",
+    "clips_per_voice",
+    "clip_frames",
+    "voices",
+    "splices_per_voice",
+    "sequences_per_batch",
+)
+
+
+class ConfigError(DserError):
+    """A configuration that cannot be used."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Settings of a training run, whatever it trains."""
+
+    run: str  # folder for checkpoints and logs
+    corpora: dict[str, str] = field(default_factory=dict)  # name → folder, to train on
+    validate: str = ""  # folder with RAVDESS, to measure on and never to train on; empty for none
+    bursts: str = ""  # folder with vocal bursts that break into lines; empty for none
+    seed: int = 2508
+    objective: str = "cross-entropy"  # or "dirichlet", the likelihood of the mixtures
+    label_smoothing: float = 0.1
+    epochs: int = 20
+    patience: int = 6  # epochs without a better result on held-out actors, after which training ends
+    measure_every: int = 1  # epochs
+    learning_rate: float = 1e-3  # of projection and head
+    backbone_learning_rate: float = 1e-4  # of the last layer
+    layer_decay: float = 0.8  # learning rate of a layer relative to that of the next
+    frozen_layers: int = 0  # of the backbone, from the sound up, that stay as they are
+    last_learning_rate: float = 0.05  # at the end, relative to the first
+    warm_up: float = 0.05  # share of the steps in which the learning rate rises
+    weight_decay: float = 0.01
+    averaging: float = 0.98  # of the weights over steps; 0 for none
+    bfloat16: bool = True
+    workers: int = 1  # processes that prepare batches
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+@dataclass(frozen=True)
+class UtteranceConfig(RunConfig):
+    """Settings of the utterance stage."""
+
+    backbone: str  # hub name or folder of a Whisper, Wav2Vec2, HuBERT or WavLM encoder
+    run: str = field(default="runs/utterance", kw_only=True)
+    train_splits: list[str] = field(default_factory=lambda: ["train"])  # of their clips
+    shares: dict[str, float] = field(default_factory=dict)  # of a corpus that is heard in an epoch; 1 if not named
+    start: str = ""  # folder of a run whose networks training starts from; empty for the backbone alone
+    halve_after: int | None = None  # layers of a Whisper backbone after which it works at 25 frames a second
+    layers: str = "all"  # of the backbone, each projected; or "last", as in the paper
+    feature_size: int = 32  # D
+    head: str = "voice"  # or "plain", the paper's, which knows no voice
+    smoothing_frames: int = 75  # moving average in the head, 1.5 s
+    half_known_seconds: float = 8.0  # of speech, after which a voice counts half for Σα
+    train: str = "all"  # or "projection and head" or "head", with what the frozen rest hears kept
+    estimated: bool = False  # the voice head, in closed form: first where it alone is trained, else in the end
+    votes: float = 0.0  # share of the raters' mixture in a clip's label, where there is one; the rest is the intended
+    line_loss: float = 0.3  # weight of telling the voice's own lines, too
+    mixed: float = 0.0  # share of lines that are averaged with another of the voice, and their labels with them
+    voices_per_batch: int = 3
+    clips_per_voice: int = 20
+    clip_frames: int = 120  # of each clip, 2.4 s; longer ones are cut at a random place
+    silence_frames: int = 40  # at most, around the longest line of a batch; shorter ones have more
+    frames_per_clip: int = 4  # that are told besides the clip's mean
+    paired: float = 0.3  # share of clips that are heard in pairs, one after the other
+    dropout: float = 0.3  # of what a frozen backbone hears
+
+
+@dataclass(frozen=True)
+class SequenceConfig(RunConfig):
+    """Settings of the sequence stage. The backbone and the kind of head are those of the utterance model."""
+
+    start: str  # folder of the run with the utterance model, which is the teacher, too
+    run: str = field(default="runs/sequence", kw_only=True)
+    utterance: UtteranceConfig | None = None  # of the model in `start`; read from there
+    speech: dict[str, str] = field(default_factory=dict)  # name → folder, of speech that the teacher tells
+    window_seconds: float = 1.4  # of the teacher (paper, stage 2)
+    stride_seconds: float = 1.0
+    train: str = "head"  # with what the frozen rest hears kept; or "all", with the paper's head
+    smoothing_frames: int = 25  # moving average of the first guess; the paper's head has 5 and no other
+    voices: int = 3  # that each speaker is heard in: their own, and virtual ones
+    splices_per_voice: int = 15
+    kinds: dict[str, float] = field(default_factory=lambda: dict(KINDS_OF_SPLICES))  # how often each kind is drawn
+    sequences_per_batch: int = 8
+    longest_seconds: float = 20.0  # of a sequence; longer ones are cut
+    steadiness: float = 0.1  # weight of how much the mixture moves, in all of it a second
+
+
+CONFIGS: dict[str, type[RunConfig]] = {"utterance": UtteranceConfig, "sequence": SequenceConfig}
+"""By the name of the stage, `stage:` in a file; that of a file without is the utterance stage."""
+Config = UtteranceConfig | SequenceConfig
 KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "str": ("text", (str,)),
     "bool": ("true or false", (bool,)),
@@ -28,70 +134,9 @@ KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "dict[str, str]": ("names and values", (dict,)),
     "dict[str, float]": ("names and values", (dict,)),
     "Augmentation": ("names and values", (Augmentation,)),
+    "UtteranceConfig | None": ("what a run's config.json holds", (UtteranceConfig, type(None))),
 }
 """Of each annotation in a configuration, what to write and what that is read as."""
-COUNTS = (
-    "feature_size",
-    "smoothing_frames",
-    "epochs",
-    "measure_every",
-    "voices_per_batch",
-    "clips_per_voice",
-    "clip_frames",
-)
-
-
-class ConfigError(DserError):
-    """A configuration that cannot be used."""
-
-
-@dataclass(frozen=True)
-class UtteranceConfig:
-    """Settings of the utterance stage."""
-
-    backbone: str  # hub name or folder of a Whisper, Wav2Vec2, HuBERT or WavLM encoder
-    corpora: dict[str, str] = field(default_factory=dict)  # name → folder, to train on
-    train_splits: list[str] = field(default_factory=lambda: ["train"])  # of their clips
-    shares: dict[str, float] = field(default_factory=dict)  # of a corpus that is heard in an epoch; 1 if not named
-    validate: str = ""  # folder with RAVDESS, to measure on and never to train on; empty for none
-    bursts: str = ""  # folder with vocal bursts that break into lines; empty for none
-    run: str = "runs/utterance"  # folder for checkpoints and logs
-    start: str = ""  # folder of a run whose networks training starts from; empty for the backbone alone
-    seed: int = 2508
-    halve_after: int | None = None  # layers of a Whisper backbone after which it works at 25 frames a second
-    frozen_layers: int = 0  # of the backbone, from the sound up, that stay as they are
-    layers: str = "all"  # of the backbone, each projected; or "last", as in the paper
-    feature_size: int = 32  # D
-    head: str = "voice"  # or "plain", the paper's, which knows no voice
-    smoothing_frames: int = 75  # moving average in the head, 1.5 s
-    half_known_seconds: float = 8.0  # of speech, after which a voice counts half for Σα
-    train: str = "all"  # or "projection and head" or "head", with what the frozen rest hears kept
-    estimated: bool = False  # the voice head, in closed form: first where it alone is trained, else in the end
-    objective: str = "cross-entropy"  # or "dirichlet", the likelihood of the mixtures
-    votes: float = 0.0  # share of the raters' mixture in a clip's label, where there is one; the rest is the intended
-    label_smoothing: float = 0.1
-    line_loss: float = 0.3  # weight of telling the voice's own lines, too
-    mixed: float = 0.0  # share of lines that are averaged with another of the voice, and their labels with them
-    epochs: int = 20
-    patience: int = 6  # epochs without a better result on held-out actors, after which training ends
-    measure_every: int = 1  # epochs
-    voices_per_batch: int = 3
-    clips_per_voice: int = 20
-    clip_frames: int = 120  # of each clip, 2.4 s; longer ones are cut at a random place
-    silence_frames: int = 40  # at most, around the longest line of a batch; shorter ones have more
-    frames_per_clip: int = 4  # that are told besides the clip's mean
-    paired: float = 0.3  # share of clips that are heard in pairs, one after the other
-    learning_rate: float = 1e-3  # of projection and head
-    backbone_learning_rate: float = 1e-4  # of the last layer
-    layer_decay: float = 0.8  # learning rate of a layer relative to that of the next
-    last_learning_rate: float = 0.05  # at the end, relative to the first
-    warm_up: float = 0.05  # share of the steps in which the learning rate rises
-    weight_decay: float = 0.01
-    dropout: float = 0.3  # of what a frozen backbone hears
-    averaging: float = 0.98  # of the weights over steps; 0 for none
-    bfloat16: bool = True
-    workers: int = 1  # processes that prepare batches
-    augmentation: Augmentation = field(default_factory=Augmentation)
 
 
 class _Loader(yaml.SafeLoader):
@@ -103,7 +148,7 @@ _Loader.add_implicit_resolver(
 )
 
 
-def load(path: str | Path, overrides: list[str]) -> UtteranceConfig:
+def load(path: str | Path, overrides: list[str]) -> Config:
     """Read a YAML file and apply KEY=VALUE overrides. Raises ConfigError naming what is wrong."""
     return from_settings(path, document(path, overrides))
 
@@ -131,7 +176,7 @@ def document(path: str | Path, overrides: list[str]) -> Any:
     return settings
 
 
-def from_settings(path: str | Path, settings: Any) -> UtteranceConfig:
+def from_settings(path: str | Path, settings: Any) -> Config:
     """A configuration of plain values, as YAML and JSON give them; None is the default.
 
     Raises ConfigError naming what is wrong.
@@ -139,29 +184,41 @@ def from_settings(path: str | Path, settings: Any) -> UtteranceConfig:
     if not isinstance(settings, dict):
         raise ConfigError(f"{path}: not a YAML document of settings")
     settings = {key: value for key, value in settings.items() if value is not None}
-    _check_names(path, settings, UtteranceConfig)
+    stage = settings.pop("stage", "utterance")
+    if stage not in CONFIGS:
+        raise ConfigError(f"{path}: stage is {stage!r}; choose {' or '.join(map(repr, CONFIGS))}")
+    kind = CONFIGS[stage]
+    _check_names(path, settings, kind)
     try:
-        config = UtteranceConfig(**_pairs(settings, UtteranceConfig))
+        config = kind(**_pairs(settings, kind))
     except TypeError as error:
         raise ConfigError(f"{path}: {error}") from error
     if isinstance(config.augmentation, dict):
         _check_names(path, config.augmentation, Augmentation)
         config = replace(config, augmentation=Augmentation(**_pairs(config.augmentation, Augmentation)))
+    if isinstance(config, SequenceConfig) and isinstance(config.utterance, dict):
+        config = replace(config, utterance=from_settings(path, config.utterance))
     _check_values(path, config)
     _check_values(path, config.augmentation)
-    for key, choices in (("head", HEADS), ("layers", LAYERS), ("objective", OBJECTIVES), ("train", TRAINED)):
+    for key, choices in (("objective", OBJECTIVES), *CHOICES[stage].items()):
         if getattr(config, key) not in choices:
             raise ConfigError(f"{path}: {key} is {getattr(config, key)!r}; choose {' or '.join(map(repr, choices))}")
-    if config.estimated and config.train == "all":
+    if isinstance(config, UtteranceConfig) and config.estimated and config.train == "all":
         raise ConfigError(f"{path}: estimated is for what was kept; set train to 'projection and head' or 'head'")
     for key in COUNTS:
-        if getattr(config, key) < 1:
+        if getattr(config, key, 1) < 1:
             raise ConfigError(f"{path}: {key} is {getattr(config, key)}; write a number of at least 1")
     if config.smoothing_frames % 2 == 0:
         raise ConfigError(
             f"{path}: smoothing_frames is {config.smoothing_frames}; write an odd number, for a middle one"
         )
     return config
+
+
+def settings_of(config: Config) -> dict[str, Any]:
+    """Plain values that `from_settings` makes the same configuration of."""
+    [stage] = [name for name, kind in CONFIGS.items() if type(config) is kind]
+    return {"stage": stage, **asdict(config)}
 
 
 def _pairs(settings: dict[str, Any], kind: type) -> dict[str, Any]:
@@ -176,7 +233,7 @@ def _check_names(path: str | Path, settings: dict[Any, Any], kind: type) -> None
         raise ConfigError(f"{path}: {unknown[0]} is no setting; those are {', '.join(sorted(known))}")
 
 
-def _check_values(path: str | Path, settings: UtteranceConfig | Augmentation) -> None:
+def _check_values(path: str | Path, settings: Config | Augmentation) -> None:
     for setting in fields(settings):
         value, (wanted, kinds) = getattr(settings, setting.name), KINDS[str(setting.type)]
         pair = isinstance(value, tuple)

@@ -6,6 +6,7 @@ and their weights (batch, lines), 0 where there is no line.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import log
 from typing import NamedTuple
 
@@ -45,7 +46,7 @@ class Guesses(NamedTuple):
 
 
 class Head(nn.Module):
-    """What all heads share: the moving average over speech, and the form that goes into the ONNX file."""
+    """What all heads share: what of a line tells a frame, and the form that goes into the ONNX file."""
 
     def __init__(self, smoothing_frames: int) -> None:
         super().__init__()
@@ -54,6 +55,14 @@ class Head(nn.Module):
     def hear(self, features: Tensor, lines: Tensor, weights: Tensor) -> Heard:
         """Of smoothed features and a voice."""
         raise NotImplementedError
+
+    def hear_line(self, features: Tensor, speech: Tensor, lines: Tensor, weights: Tensor) -> Heard:
+        """Of all frames of a line in turn, (batch, frames, size), speech 1 or 0 (batch, frames), and a voice."""
+        return self.hear(smoothed_speech(features, speech, self.smoothing_frames), lines, weights)
+
+    def learned(self) -> Iterable[nn.Parameter]:
+        """What training changes."""
+        return self.parameters()
 
     def concentrations(self, heard: Heard) -> Tensor:
         """(batch, frames, 6), above zero."""
@@ -64,8 +73,7 @@ class Head(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """(batch, frames, size), 1 or 0 (batch, frames), and a voice → concentrations (batch, frames, 6), and what
         share of each emotion the voice's lines seem to have, (batch, 6), summing to 1, all neutral without any."""
-        spoken = smoothed_speech(features, speech, self.smoothing_frames)
-        heard = self.hear(spoken, voice_lines, voice_weights)
+        heard = self.hear_line(features, speech, voice_lines, voice_weights)
         nothing = nn.functional.one_hot(torch.full_like(voice_weights[:, 0], NEUTRAL, dtype=torch.int64), COUNT).float()
         if heard.line_logits is None:
             return self.concentrations(heard), nothing

@@ -16,7 +16,7 @@ from dser_training.evaluation.comparison import load
 from dser_training.evaluation.variant import Variant
 from dser_training.evaluation.voices import ALL, NONE, SETTINGS
 from dser_training.main import main
-from dser_training.stages.utterance import Run
+from dser_training.stages.run import Run
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIGS, SHARED = ROOT / "training" / "configs", ROOT.parent / "shared"

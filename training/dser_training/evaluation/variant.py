@@ -30,7 +30,8 @@ from dser_training.stages.checkpoint import load_model
 from dser_training.stages.development import calibrate
 from dser_training.stages.kept import KEY_LENGTH, Kept, KeptBatches, Tensors, hear_once, key, once
 from dser_training.stages.model import UtteranceModel
-from dser_training.stages.utterance import SCALE_CLIPS, Run, estimate_if_asked, fit_scale, lines, load, restore
+from dser_training.stages.run import Run
+from dser_training.stages.utterance import SCALE_CLIPS, estimate_if_asked, fit_scale, lines, load, restore
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class Variant:
         model.network.backbone = nn.Identity()  # what it hears is kept
         accelerator = Accelerator()
         batches = KeptBatches(config, self._kept)
-        Run(accelerator, config, model, batches, held_out=()).fit()
+        Run(accelerator, config, model, batches).fit()
         model = load(config.run)
         estimate_if_asked(model, batches)
         if isinstance(model.head, VoiceHead) and self.held_out:

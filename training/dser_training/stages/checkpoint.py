@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from dser_ext.errors import DserError
 from dser_ext.formats.files import written_whole
-from dser_training.config import UtteranceConfig, from_settings
+from dser_training.config import Config, from_settings, settings_of
 
 MODEL, CONFIG = "model.safetensors", "config.json"  # what came out
 BEST = "best.safetensors"  # the best so far, before what is fitted in the end
@@ -26,19 +25,19 @@ class CheckpointError(DserError):
     """A checkpoint that is missing, damaged or of other settings."""
 
 
-def save_model(folder: str | Path, config: UtteranceConfig, tensors: Mapping[str, Tensor]) -> None:
+def save_model(folder: str | Path, config: Config, tensors: Mapping[str, Tensor]) -> None:
     """Write the networks and the settings they were made with."""
     _write(Path(folder) / MODEL, tensors, {})
     _write_config(Path(folder), config)
 
 
-def save_best(folder: str | Path, config: UtteranceConfig, tensors: Mapping[str, Tensor]) -> None:
+def save_best(folder: str | Path, config: Config, tensors: Mapping[str, Tensor]) -> None:
     """Write the best networks so far, and the settings."""
     _write(Path(folder) / BEST, tensors, {})
     _write_config(Path(folder), config)
 
 
-def load_model(folder: str | Path) -> tuple[UtteranceConfig, dict[str, Tensor]]:
+def load_model(folder: str | Path) -> tuple[Config, dict[str, Tensor]]:
     """The settings and weights of a run; of one that has not ended the best so far.
 
     Raises CheckpointError if it has none or they are damaged.
@@ -68,9 +67,9 @@ def _unusable(folder: Path, error: Exception) -> CheckpointError:
     return CheckpointError(f"{folder}: no usable checkpoint there ({_reason(error)}); train that run first")
 
 
-def _write_config(folder: Path, config: UtteranceConfig) -> None:
+def _write_config(folder: Path, config: Config) -> None:
     with written_whole(folder / CONFIG) as file:
-        json.dump(asdict(config), file, indent=2)
+        json.dump(settings_of(config), file, indent=2)
         file.write("\n")
 
 
