@@ -16,29 +16,29 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 import dser_ext
-from dser_ext.emotion.names import EMOTIONS, NEUTRAL
+from dser_ext.emotion.names import EMOTIONS
 from dser_ext.emotion.track import FRAME_RATE
 from dser_ext.formats.files import written_whole
 from dser_ext.recognition.bundle import CARD, FEATURES, HEAD, SCHEMA
-from dser_training.config import UtteranceConfig
-from dser_training.stages.utterance import load
+from dser_training.config import Config, SequenceConfig
+from dser_training.heads import NONSPEECH
+from dser_training.stages.load import load
 
 log = logging.getLogger(__name__)
 
 OPSET = 18
 WINDOW_SECONDS, OVERLAP_SECONDS = 12.0, 2.4
 LARGE = 1024  # values in a weight from which on it is stored in fewer bits
-NONSPEECH_TOTAL = 0.2  # Σα where there is no speech: wide, whatever the voice; below half of neutral lines'
-NONSPEECH_NEUTRAL = 0.75  # neutral's share there
 
 
-def export(config: UtteranceConfig, folder: str | Path) -> Path:
+def export(config: Config, folder: str | Path) -> Path:
     """Write the bundle of the run that `config` names; what it computes, it computes with float32."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     model = load(config.run)
     config = model.config
-    size = config.feature_size
+    utterance = config.utterance if isinstance(config, SequenceConfig) else config
+    size = utterance.feature_size
     batch, samples, frames, lines = (torch.export.Dim(name) for name in ("batch", "samples", "frames", "lines"))
     features = _onnx(
         model.network,
@@ -62,8 +62,6 @@ def export(config: UtteranceConfig, folder: str | Path) -> Path:
         onnx.checker.check_model(network)
         with written_whole(folder / file, "wb") as out:
             out.write(network.SerializeToString())
-    total = [NONSPEECH_TOTAL * (1 - NONSPEECH_NEUTRAL) / (len(EMOTIONS) - 1)] * len(EMOTIONS)
-    total[NEUTRAL] = NONSPEECH_TOTAL * NONSPEECH_NEUTRAL
     card: dict[str, Any] = {
         "schema": SCHEMA,
         "name": folder.name,
@@ -74,10 +72,10 @@ def export(config: UtteranceConfig, folder: str | Path) -> Path:
         "feature_size": size,
         "window_seconds": WINDOW_SECONDS,
         "overlap_seconds": OVERLAP_SECONDS,
-        "context_frames": config.smoothing_frames // 2,
-        "nonspeech_concentration": [round(value, 6) for value in total],
-        "backbone": Path(config.backbone).name,
-        "corpora": sorted([*config.corpora, *(["bursts"] if config.bursts else [])]),
+        "context_frames": model.head.context_frames,
+        "nonspeech_concentration": [round(value, 6) for value in NONSPEECH.tolist()],
+        "backbone": Path(utterance.backbone).name,
+        "corpora": sorted({*config.corpora, *utterance.corpora, *(["bursts"] if utterance.bursts else [])}),
         "licence": "Apache-2.0",
         "sha256": {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in (FEATURES, HEAD)},
     }

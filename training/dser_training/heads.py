@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from math import log
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,7 +25,12 @@ COUNT = len(EMOTIONS)
 ROUNDS = 8  # of guessing what the lines express and where their speaker lies; more change little
 KINDS = 3  # of recordings, whose speakers lie around one place
 MOST_LINES = 4.5  # that any number of them is approaching when guesses are weighed: more repeat the model's own errors
+NONSPEECH_TOTAL = 0.2  # Σα where there is no speech: wide, whatever the voice; below half of neutral lines'
+NONSPEECH_NEUTRAL = 0.75  # neutral's share there
 STARTS = 2 + COUNT  # of guessing: the usual speaker, the lines' centre, and lines that are all of each emotion
+
+NONSPEECH = np.full(COUNT, NONSPEECH_TOTAL * (1 - NONSPEECH_NEUTRAL) / (COUNT - 1), np.float32)
+NONSPEECH[NEUTRAL] = NONSPEECH_TOTAL * NONSPEECH_NEUTRAL
 
 
 class Heard(NamedTuple):
@@ -59,6 +65,11 @@ class Head(nn.Module):
     def hear_line(self, features: Tensor, speech: Tensor, lines: Tensor, weights: Tensor) -> Heard:
         """Of all frames of a line in turn, (batch, frames, size), speech 1 or 0 (batch, frames), and a voice."""
         return self.hear(smoothed_speech(features, speech, self.smoothing_frames), lines, weights)
+
+    @property
+    def context_frames(self) -> int:
+        """Frames on either side that a frame is told from."""
+        return self.smoothing_frames // 2
 
     def learned(self) -> Iterable[nn.Parameter]:
         """What training changes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import sys
 from collections.abc import Sequence
@@ -39,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     command("utterance", "stage 1: train the utterance model")
+    command("sequence", "stage 2: train the sequence model, which tells when the emotion changes")
     compare = command("compare", "train variants of stage 1 on frozen backbones with several seeds, and tabulate them")
     compare.add_argument("--output", metavar="DIR", help="folder for the tables, as Markdown and JSON")
     command("export", "write a run as a model bundle").add_argument("--bundle", required=True, help="folder to write")
@@ -57,13 +59,14 @@ def _run(options: argparse.Namespace) -> object:
         from dser_training.evaluation import compare, comparison
 
         return compare.compare(comparison.load(options.config, options.overrides), options.output)
-    from dser_training.config import load
+    from dser_training.config import CONFIGS, ConfigError, load
 
     config = load(options.config, options.overrides)
-    if options.command == "utterance":
-        from dser_training.stages.utterance import train
-
-        return train(config)
+    if options.command in CONFIGS:
+        if not isinstance(config, CONFIGS[options.command]):
+            raise ConfigError(f"{options.config}: of another stage; its `stage` must be {options.command}")
+        stage = importlib.import_module(f"dser_training.stages.{options.command}")
+        return stage.train(config)
     if options.command == "export":
         from dser_training.export import export
 

@@ -22,14 +22,17 @@ def training_references(emotions: Emotions, random: Random) -> NDArray[np.bool_]
     """
     count = len(emotions)
     chosen = np.zeros((count, count), bool)
-    kinds, shares = list(KINDS), list(KINDS.values())
     for line in range(count):
-        kind = kinds[random.choice(len(kinds), p=shares)]
-        if kind == "none" or count < 2:
-            continue
-        lines = int(np.exp(random.uniform(0, np.log(MOST_LINES))))
-        chosen[line, _draw(emotions, line, lines, kind, random)] = True
+        chosen[line, others_of(emotions, line, random)] = True
     return chosen
+
+
+def others_of(emotions: Emotions, line: int, random: Random) -> NDArray[np.int64]:
+    """Which of a speaker's other lines one line is measured against this time; emotions: (C,), -1 where unknown."""
+    kind = list(KINDS)[random.choice(len(KINDS), p=list(KINDS.values()))]
+    if kind == "none" or len(emotions) < 2:
+        return np.zeros(0, np.int64)
+    return _draw(emotions, line, int(np.exp(random.uniform(0, np.log(MOST_LINES)))), kind, random)
 
 
 def _draw(emotions: Emotions, line: int, lines: int, kind: str, random: Random) -> NDArray[np.int64]:

@@ -15,12 +15,12 @@ from dser_ext.formats.files import written_whole
 from dser_ext.recognition.bundle import CARD, ModelBundle
 from dser_ext.recognition.recognizer import Recognizer
 from dser_ext.recognition.voice import VoiceProfile
-from dser_training.config import ConfigError, UtteranceConfig
+from dser_training.config import ConfigError
 from dser_training.corpora.clip import Clip
 from dser_training.corpora.clips import read
 from dser_training.corpora.conditions import CONDITIONS
-from dser_training.evaluation import beside_bursts, nonspeech, pictures
-from dser_training.evaluation.figures import WORDS, by_actors, by_source, figures, with_and_without
+from dser_training.evaluation import beside_bursts, nonspeech, pictures, spliced_lines
+from dser_training.evaluation.figures import WORDS, by_actors, by_source, figures, rounded, with_and_without
 from dser_training.evaluation.report import markdown
 from dser_training.evaluation.results import Measurement, Result, measure
 from dser_training.evaluation.sets import READ, SETS, clips
@@ -36,7 +36,7 @@ IN_CARD = ("lines", "accuracy", "std", "calibration_error", "votes", "spread", "
 
 
 def evaluate(
-    config: UtteranceConfig,
+    config: Config,
     folder: str | Path,
     output: str | Path | None = None,
     *,
@@ -68,7 +68,7 @@ def evaluate(
     return texts["evaluation.json" if as_json else "evaluation.md"]
 
 
-def _lines(config: UtteranceConfig, sets: Sequence[str]) -> dict[str, list[Clip]]:
+def _lines(config: Config, sets: Sequence[str]) -> dict[str, list[Clip]]:
     """The lines of each set that has any, by the title it has in the report."""
     if unknown := [name for name in sets if name not in SETS]:
         raise ConfigError(f"{unknown[0]}: no such set; those are {', '.join(SETS)}")
@@ -87,7 +87,7 @@ def _document(
         "schema": SCHEMA,
         "model": {name: card[name] for name in ("name", "version", "sha256")},
         "seed": SEED,
-        **{part: {} for part in ("sets", "actors", "robustness", "bursts", "read", "nonspeech", "pictures")},
+        **{part: {} for part in ("sets", "changes", "actors", "robustness", "bursts", "read", "nonspeech", "pictures")},
         "unheard": [],
     }
     voices: list[VoiceProfile] = []
@@ -101,6 +101,9 @@ def _document(
         document["sets"][title] = _settings(title, measurement)
         if acted:
             document["actors"][title] = _grouped(measurement, by_actors)
+            document["changes"][title] = {
+                setting: rounded(said) for setting, said in spliced_lines.figures(recognizer, found).items()
+            }
             if strangers := [burst for burst in bursts if burst.split == "test"]:
                 document["bursts"][title] = beside_bursts.figures(recognizer, measurement.results[NONE], strangers)
         else:

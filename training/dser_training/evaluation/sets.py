@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dser_training.config import UtteranceConfig
+from dser_training.config import Config
 from dser_training.corpora.clip import Clip
 from dser_training.corpora.clips import read
 
@@ -12,7 +12,7 @@ SETS = ACTED | READ
 """What a set is called on the command line, and in reports."""
 
 
-def clips(name: str, config: UtteranceConfig) -> list[Clip]:
+def clips(name: str, config: Config) -> list[Clip]:
     """The lines of a set that have one of the six emotions; none where the configuration does not say where they are.
 
     Raises CorpusError if they are not there.

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from dser_training.backbones import backbone
 from dser_training.config import UtteranceConfig
-from dser_training.heads import Head, PlainHead, VoiceHead
+from dser_training.heads import Head, Heard, PlainHead, VoiceHead
 from dser_training.losses import cross_entropy, dirichlet_nll
 from dser_training.networks import FeatureNetwork, smoothed_speech
 from dser_training.stages.batches import Batch
@@ -50,20 +50,12 @@ class UtteranceModel(nn.Module):
     def _loss(
         self, queries: Tensor, labels: tuple[Tensor, Tensor, Tensor], lines: Tensor, references: Tensor
     ) -> Tensor:
-        """Of one lot: cross-entropy decides the expected mixture, the Dirichlet likelihood of what raters heard, which
-        is how mixtures scatter around it, how sure to be.
-
-        With the objective "dirichlet" the likelihood of the wanted mixture decides both (paper, equation 5). labels:
-        wanted of the queries, what raters heard in them, and wanted of the lines that are their voice.
-        """
+        """Of one lot. labels: wanted of the queries, what raters heard in them, and wanted of the lines that are their
+        voice."""
         wanted, rated, target = labels
         heard = self.head.hear(queries, lines, references)
         wanted, rated = (label[:, None].expand_as(heard.logits) for label in (wanted, rated))
-        if self.config.objective == "dirichlet":
-            loss = dirichlet_nll(self.head.concentrations(heard), wanted)
-        else:
-            sure = self.head.concentrations(heard._replace(logits=heard.logits.detach()))
-            loss = cross_entropy(heard.logits, wanted) + SURENESS * dirichlet_nll(sure, rated)
+        loss = telling_loss(self.head, heard, wanted, rated, self.config.objective)
         if heard.line_logits is not None and (chosen := references > 0).any():
             told = cross_entropy(heard.line_logits[chosen], target.expand(len(target), -1, -1)[chosen])
             loss = loss + self.config.line_loss * told
@@ -85,6 +77,18 @@ class UtteranceModel(nn.Module):
         own = torch.cat(frames)[batch.members.clamp(min=0)] * speaking
         means = own.sum(dim=1) / speaking.sum(dim=1)
         return torch.cat([means[:, None], torch.cat(spoken)[batch.picks]], dim=1), means
+
+
+def telling_loss(head: Head, heard: Heard, wanted: Tensor, rated: Tensor, objective: str) -> Tensor:
+    """Cross-entropy decides the expected mixture, the Dirichlet likelihood of what raters heard, which is how mixtures
+    scatter around it, how sure to be.
+
+    With the objective "dirichlet" the likelihood of the wanted mixture decides both (paper, equation 5).
+    """
+    if objective == "dirichlet":
+        return dirichlet_nll(head.concentrations(heard), wanted)
+    sure = head.concentrations(heard._replace(logits=heard.logits.detach()))
+    return cross_entropy(heard.logits, wanted) + SURENESS * dirichlet_nll(sure, rated)
 
 
 def _mixed(values: Tensor, of_partners: Tensor, batch: Batch | KeptBatch) -> Tensor:

@@ -99,6 +99,8 @@ def lines(config: UtteranceConfig) -> tuple[list[Clip], list[Clip]]:
 def load(folder: str | Path) -> UtteranceModel:
     """The networks of a run, ready to use. Raises CheckpointError or BackboneError."""
     config, tensors = load_model(folder)
+    if not isinstance(config, UtteranceConfig):
+        raise CheckpointError(f"{folder}: a run of another stage; name one of the utterance stage")
     model = UtteranceModel(config)
     restore(model, tensors, folder)
     return model.requires_grad_(False).eval()

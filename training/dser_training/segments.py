@@ -1,0 +1,77 @@
+"""Segments: how far around a frame what it expresses reaches, learned in place of a window of one length.
+
+Between neighbouring frames lies a hazard of a change, h ≥ 0. Two frames belong together as far as none lies between
+them: by exp(-Σ h). A frame is told from the mean over the speech that belongs to it, so the frames of a segment are
+told alike, nothing flickers, and at a change the mean turns as fast as the hazard is high.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dser_ext.emotion.names import EMOTIONS
+from dser_training.heads import Heard, VoiceHead
+from dser_training.networks import smoothed_speech
+
+REACH = 250  # frames on either side that may belong to a frame, 5 s
+CHANNELS, KERNEL = 32, 5
+DILATIONS = (1, 2, 4, 8, 16, 32)
+USUAL_HAZARD = -4.0  # that a change is learned from, before the softplus: one in 50 frames
+FEATURE_SCALE = 4.0  # deviations within emotions that a frame's features have
+
+
+class Hazard(nn.Module):
+    """Features, speech and a first guess of the log mixture → the hazard of a change at every frame."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.enter = nn.Conv1d(size + len(EMOTIONS) + 1, CHANNELS, 1)
+        self.layers = nn.ModuleList(
+            nn.Conv1d(CHANNELS, CHANNELS, KERNEL, padding=KERNEL // 2 * dilation, dilation=dilation)
+            for dilation in DILATIONS
+        )
+        self.leave = nn.Conv1d(CHANNELS, 1, 1)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.constant_(self.leave.bias, USUAL_HAZARD)
+
+    def forward(self, features: Tensor, speech: Tensor, guess: Tensor) -> Tensor:
+        """(batch, frames, size), 1 or 0 (batch, frames), and (batch, frames, 6) → (batch, frames)."""
+        spoken = speech[..., None]
+        heard = torch.cat([features * spoken / FEATURE_SCALE, guess, spoken], dim=-1).transpose(1, 2)
+        heard = nn.functional.gelu(self.enter(heard))
+        for layer in self.layers:
+            heard = heard + nn.functional.gelu(layer(heard))
+        return nn.functional.softplus(self.leave(heard)[:, 0])
+
+
+class SequenceHead(VoiceHead):
+    """Tells each frame from its segment, against the voice as the utterance model's head does, whose weights it has."""
+
+    def __init__(self, size: int, smoothing_frames: int, half_known: float) -> None:
+        super().__init__(size, smoothing_frames, half_known)
+        self.hazard = Hazard(size)
+
+    def hear_line(self, features: Tensor, speech: Tensor, lines: Tensor, weights: Tensor) -> Heard:
+        """Of all frames of a line in turn, and a voice."""
+        guesses = self.guesses(lines, weights)
+        first = self.log_mixture(smoothed_speech(features, speech, self.smoothing_frames), guesses).detach()
+        return self.told(segment_means(features, speech, self.hazard(features, speech, first)), guesses)
+
+    @property
+    def context_frames(self) -> int:
+        """Frames on either side that a frame is told from."""
+        return REACH + sum(KERNEL // 2 * dilation for dilation in DILATIONS) + self.smoothing_frames // 2
+
+    def learned(self) -> list[nn.Parameter]:
+        """The hazard; how a voice is measured is the utterance model's."""
+        return list(self.hazard.parameters())
+
+
+def segment_means(features: Tensor, speech: Tensor, hazard: Tensor) -> Tensor:
+    """The mean over the speech that belongs to each frame, (batch, frames, size); zero where none is within reach."""
+    passed = hazard.cumsum(dim=1)
+    place = torch.arange(features.shape[1], device=features.device)
+    near = (place[:, None] - place).abs() <= REACH
+    together = torch.exp(-(passed[:, :, None] - passed[:, None]).abs()) * near * speech[:, None]
+    return together @ features / together.sum(dim=-1, keepdim=True).clamp(min=1e-6)

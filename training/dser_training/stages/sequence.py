@@ -1,0 +1,158 @@
+"""Stage 2: the sequence model, which tells when the emotion changes in one pass over the whole line.
+
+It learns from splices, whose borders are known, and from speech that the teacher, the utterance model in sliding
+windows, has told (paper, stage 2).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dser_ext.emotion.track import FRAME_RATE
+from dser_ext.recognition.speech import held
+from dser_training.config import ConfigError, SequenceConfig
+from dser_training.corpora.augmentation import VirtualVoice
+from dser_training.corpora.clip import Clip, CorpusError, acted
+from dser_training.corpora.clips import read
+from dser_training.evaluation import sets
+from dser_training.evaluation.changes import figures
+from dser_training.heads import NONSPEECH, PlainHead
+from dser_training.segments import SequenceHead
+from dser_training.stages.checkpoint import load_best, save_model
+from dser_training.stages.model import UtteranceModel, telling_loss
+from dser_training.stages.run import Figures, Run
+from dser_training.stages.sequences import (
+    Line,
+    SequenceBatch,
+    SequenceBatches,
+    batch_of,
+    by_speaker,
+    made,
+    splices_of,
+    taught,
+    voice_of,
+)
+from dser_training.stages.utterance import load as load_utterance
+
+log = logging.getLogger(__name__)
+
+MEASURED = {"changes": 4, "stay": 2, "glide": 1}
+"""Splices of each held-out speaker that training is watched on."""
+WATCHED = ("mean_absolute_error", "frame_error", "border_median", "missed", "invented_in_one")
+
+
+class SequenceModel(nn.Module):
+    """The feature network of an utterance model, and a head that tells a whole line."""
+
+    def __init__(self, config: SequenceConfig, utterance: UtteranceModel) -> None:
+        super().__init__()
+        self.config, self.network = config, utterance.network
+        shape = (utterance.config.feature_size, config.smoothing_frames)
+        self.head = (
+            PlainHead(*shape, config.objective == "dirichlet")
+            if isinstance(utterance.head, PlainHead)
+            else SequenceHead(*shape, utterance.config.half_known_seconds)
+        )
+        self.head.load_state_dict(self.head.state_dict() | utterance.head.state_dict())
+
+    def forward(self, batch: SequenceBatch) -> Tensor:
+        """The loss of a batch, a scalar."""
+        features = batch.features
+        if batch.waves is not None:
+            with torch.autocast(batch.waves.device.type, torch.bfloat16, enabled=self.config.bfloat16):
+                features = self.network.features(self.network.hidden(batch.waves)).float()
+        heard = self.head.hear_line(features, batch.speech, batch.lines, batch.weights)
+        spoken = batch.speech > 0
+        at_speech = heard._replace(logits=heard.logits[spoken], log_total=heard.log_total[spoken])
+        loss = telling_loss(self.head, at_speech, batch.target[spoken], batch.target[spoken], self.config.objective)
+        moved = heard.logits.softmax(-1).diff(dim=1).abs().sum(-1) * batch.speech[:, 1:]
+        return loss + self.config.steadiness * FRAME_RATE / 2 * moved.sum() / batch.speech.sum().clamp(min=1)
+
+
+def train(config: SequenceConfig) -> Path:
+    """Train as configured and return the run's folder. The same settings and seed give the same result.
+
+    A run that was interrupted goes on after its last finished epoch. Raises ConfigError, CorpusError, CheckpointError,
+    BackboneError, or FloatingPointError where the loss is no number any more.
+    """
+    accelerator = Accelerator(log_with="tensorboard", project_dir=config.run)
+    teacher = load_utterance(config.start)
+    config = replace(config, utterance=teacher.config)
+    if config.train == "all" and not isinstance(teacher.head, PlainHead):
+        raise ConfigError(f"{config.run}: a head that measures against a voice learns alone; set train to 'head'")
+    clips = [clip for corpus, folder in config.corpora.items() for clip in read(corpus, folder)]
+    told = [clip for corpus, folder in config.speech.items() for clip in read(corpus, folder)]
+    learned = acted([clip for clip in clips if clip.split == "train"])
+    if not learned and not told:
+        raise CorpusError("nothing to learn from; name a corpus with training speakers in `corpora`, or `speech`")
+    lines = made(teacher.network, learned, config)
+    lines += taught(teacher, [clip for clip in told if clip.split not in ("develop", "test")], config)
+    watched = {
+        "held-out actors": _watched(teacher, acted([clip for clip in clips if clip.split == "develop"]), config),
+        "validation": _watched(teacher, acted(sets.clips("ravdess", config)), config),
+    }
+    watched = {name: found for name, found in watched.items() if found}
+
+    def measure(networks: SequenceModel) -> tuple[float, Figures]:
+        figures = {name: _figures(networks, found) for name, found in watched.items()}
+        first = next(iter(figures.values()))
+        return 1 - (first["mean_absolute_error alone"] + first["mean_absolute_error with the voice"]) / 2, figures
+
+    torch.manual_seed(config.seed)
+    model = SequenceModel(config, teacher)
+    Run(accelerator, config, model, SequenceBatches(config, lines), measure if watched else None).fit()
+    if accelerator.is_main_process:
+        model.load_state_dict(load_best(config.run))
+        save_model(config.run, config, model.state_dict())
+    accelerator.end_training()
+    return Path(config.run)
+
+
+def restored(config: SequenceConfig, tensors: dict[str, Tensor]) -> SequenceModel:
+    """The networks of a run, ready to use."""
+    assert config.utterance is not None
+    model = SequenceModel(config, UtteranceModel(config.utterance))
+    model.load_state_dict(tensors)
+    return model.requires_grad_(False).eval()
+
+
+def _watched(teacher: UtteranceModel, clips: Sequence[Clip], config: SequenceConfig) -> list[Line]:
+    """Splices of held-out speakers, the same ones every time."""
+    lines = []
+    for number, (speaker, own) in enumerate(by_speaker(clips).items()):
+        random = np.random.default_rng([config.seed, number])
+        voice = voice_of(teacher.network, speaker, own, config.bfloat16, VirtualVoice(), random)
+        lines += splices_of(teacher.network, voice, MEASURED, config.bfloat16, VirtualVoice(), random)
+    return lines
+
+
+@torch.no_grad()
+def told(networks: SequenceModel, line: Line, voice: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The mixture of every frame, (F, 6), as recognition gives it: held through pauses."""
+    batch = batch_of([line], [voice], networks.config)
+    features = batch.features
+    if batch.waves is not None:
+        features = networks.network.features(networks.network.hidden(batch.waves))
+    heard = networks.head.hear_line(features, batch.speech, batch.lines, batch.weights)
+    concentration = networks.head.concentrations(heard)[0].numpy()
+    alpha = held(concentration, line.speech[: len(concentration)], NONSPEECH)
+    return np.asarray(alpha / alpha.sum(axis=1, keepdims=True), np.float64)
+
+
+def _figures(networks: SequenceModel, lines: Sequence[Line]) -> dict[str, float]:
+    """How well changes are told, alone and with all other lines of the voice."""
+    found = {}
+    for words, with_voice in (("alone", False), ("with the voice", True)):
+        tracks = [told(networks, line, line.others()[: None if with_voice else 0]) for line in lines]
+        of_tracks = figures(tracks, lines)
+        found |= {f"{name} {words}": of_tracks[name] for name in WATCHED}
+    return found
