@@ -15,7 +15,7 @@ from dser_ext.formats.files import written_whole
 from dser_ext.recognition.bundle import CARD, ModelBundle
 from dser_ext.recognition.recognizer import Recognizer
 from dser_ext.recognition.voice import VoiceProfile
-from dser_training.config import ConfigError
+from dser_training.config import Config, ConfigError
 from dser_training.corpora.clip import Clip
 from dser_training.corpora.clips import read
 from dser_training.corpora.conditions import CONDITIONS
