@@ -42,7 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     command("utterance", "stage 1: train the utterance model")
     command("sequence", "stage 2: train the sequence model, which tells when the emotion changes")
     compare = command("compare", "train variants of stage 1 on frozen backbones with several seeds, and tabulate them")
-    compare.add_argument("--output", metavar="DIR", help="folder for the tables, as Markdown and JSON")
+    sequences = command("sequences", "train and tabulate utterance models in sliding windows against sequence models")
+    for tabulating in (compare, sequences):
+        tabulating.add_argument("--output", metavar="DIR", help="folder for the tables, as Markdown and JSON")
     command("export", "write a run as a model bundle").add_argument("--bundle", required=True, help="folder to write")
     evaluate = command("evaluate", "measure a model bundle on CREMA-D, RAVDESS, read speech and what is no speech")
     evaluate.add_argument("--bundle", required=True, help="folder of the model")
@@ -59,6 +61,10 @@ def _run(options: argparse.Namespace) -> object:
         from dser_training.evaluation import compare, comparison
 
         return compare.compare(comparison.load(options.config, options.overrides), options.output)
+    if options.command == "sequences":
+        from dser_training.evaluation import sequences
+
+        return sequences.compare(options.config, options.overrides, options.output)
     from dser_training.config import CONFIGS, ConfigError, load
 
     config = load(options.config, options.overrides)
