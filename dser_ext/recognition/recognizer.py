@@ -59,7 +59,7 @@ class Recognizer:
         profile = voice.without(audio.sha256) if isinstance(voice, VoiceLines) else voice
         if profile is not None:
             self.check(profile)
-        concentration = held(self._concentration(hearing, profile), hearing.speech, self._nonspeech)
+        concentration = self.concentration(hearing, profile)
         if audio.seconds < SHORT_SECONDS:
             _warn(f"{_name(audio)}: only {audio.seconds:.2f} s long, too short to tell an emotion")
         elif not hearing.speech.any():
@@ -75,6 +75,10 @@ class Recognizer:
             model=self.bundle.info,
             voice=profile.info if profile else None,
         )
+
+    def concentration(self, hearing: Hearing, voice: VoiceProfile | None = None) -> NDArray[np.float32]:
+        """The concentrations of the hearing's frames, (F, 6), held through pauses; the voice is not checked."""
+        return held(self._concentration(hearing, voice), hearing.speech, self._nonspeech)
 
     def voice(self, lines: Iterable[str | os.PathLike[str]], name: str) -> tuple[VoiceLines, list[DserError]]:
         """The voice of all lines that have speech, and what was wrong with those that could not be heard.

@@ -1,0 +1,67 @@
+"""Speech that is told while it is spoken."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from dser_ext.audio import AudioArray
+from dser_ext.recognition.recognizer import Recognizer, loaded
+from dser_ext.recognition.stream import STEP_FRAMES, Stream
+
+HOP = 320
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Recognizer:
+    return loaded()
+
+
+def spoken(stream: Stream, samples: NDArray[np.float32], block: int) -> NDArray[np.float32]:
+    told = [stream.feed(samples[start : start + block]) for start in range(0, len(samples), block)]
+    return np.concatenate([*told, stream.end()])
+
+
+@settings(max_examples=8, deadline=None)
+@given(block=st.integers(1000, 60_000), length=st.integers(0, 100_000))
+def test_every_frame_is_told_once_however_the_sound_comes_in(
+    block: int, length: int, speech: NDArray[np.float32]
+) -> None:
+    samples = speech[:length]
+    assert spoken(Stream(loaded()), samples, block).shape == (-(-length // HOP), 6)
+
+
+def test_the_size_of_blocks_changes_nothing(recognizer: Recognizer, speech: NDArray[np.float32]) -> None:
+    samples = speech[: 16_000 * 4]
+    one, other = (spoken(Stream(recognizer), samples, block) for block in (320, 7001))
+    assert np.array_equal(one, other)
+
+
+def test_a_line_is_told_a_bounded_time_behind_it(recognizer: Recognizer, speech: NDArray[np.float32]) -> None:
+    stream, told = Stream(recognizer, look_ahead_seconds=0.3), 0
+    for frame in range(150):
+        told += len(stream.feed(speech[frame * HOP : (frame + 1) * HOP]))
+        assert frame + 1 - told <= 15 + STEP_FRAMES
+
+
+def test_what_is_told_late_is_what_the_whole_line_tells(recognizer: Recognizer, speech: NDArray[np.float32]) -> None:
+    """While a line is shorter than a window, all of it is heard, and its last step is the line itself."""
+    samples = speech[: 16_000 * 4]
+    whole = recognizer.concentration(recognizer.hear(AudioArray(samples, 16_000)))
+    assert np.allclose(spoken(Stream(recognizer, look_ahead_seconds=4), samples, 4000), whole, atol=1e-5)
+
+
+def test_looking_further_ahead_tells_what_the_whole_line_tells_better(
+    recognizer: Recognizer, speech: NDArray[np.float32]
+) -> None:
+    whole = recognizer.concentration(recognizer.hear(AudioArray(speech, 16_000)))
+
+    def error(look_ahead_seconds: float) -> float:
+        told = spoken(Stream(recognizer, look_ahead_seconds=look_ahead_seconds), speech, 16_000)
+        mixtures = [each / each.sum(axis=1, keepdims=True) for each in (told, whole)]
+        return float(np.abs(mixtures[0] - mixtures[1]).mean())
+
+    assert error(1.0) < error(0.0)
