@@ -12,7 +12,7 @@ import yaml
 from dser_ext.errors import DserError
 from dser_training.corpora.augmentation import Augmentation
 
-KINDS_OF_SPLICES = {"changes": 0.5, "stay": 0.35, "glide": 0.15}
+KINDS_OF_SPLICES = {"changes": 0.4, "stay": 0.5, "glide": 0.1}
 """Several emotions, one that stays, and one that slowly becomes another."""
 
 OBJECTIVES = ("cross-entropy", "dirichlet")
@@ -116,7 +116,7 @@ class SequenceConfig(RunConfig):
     kinds: dict[str, float] = field(default_factory=lambda: dict(KINDS_OF_SPLICES))  # how often each kind is drawn
     sequences_per_batch: int = 8
     longest_seconds: float = 20.0  # of a sequence; longer ones are cut
-    steadiness: float = 0.1  # weight of how much the mixture moves, in all of it a second
+    steadiness: float = 0.3  # weight of how much the mixture moves, in all of it a second
 
 
 CONFIGS: dict[str, type[RunConfig]] = {"utterance": UtteranceConfig, "sequence": SequenceConfig}

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 Document = dict[str, Any]
 
 SCHEMA = "dser.evaluation/1"
+PARTS = ("sets", "changes", "live", "actors", "robustness", "bursts", "read", "nonspeech", "pictures")
 IN_CARD = ("lines", "accuracy", "std", "calibration_error", "votes", "spread", "total", "neutral_total", "recall")
 """Figures that go into the model's card, alone and with all other lines."""
 
@@ -87,7 +88,7 @@ def _document(
         "schema": SCHEMA,
         "model": {name: card[name] for name in ("name", "version", "sha256")},
         "seed": SEED,
-        **{part: {} for part in ("sets", "changes", "actors", "robustness", "bursts", "read", "nonspeech", "pictures")},
+        **{part: {} for part in PARTS},
         "unheard": [],
     }
     voices: list[VoiceProfile] = []
@@ -101,9 +102,9 @@ def _document(
         document["sets"][title] = _settings(title, measurement)
         if acted:
             document["actors"][title] = _grouped(measurement, by_actors)
-            document["changes"][title] = {
-                setting: rounded(said) for setting, said in spliced_lines.figures(recognizer, found).items()
-            }
+            document["changes"][title] = rounded(spliced_lines.figures(recognizer, found))
+            if robustness:
+                document["live"][title] = rounded(spliced_lines.live(recognizer, found))
             if strangers := [burst for burst in bursts if burst.split == "test"]:
                 document["bursts"][title] = beside_bursts.figures(recognizer, measurement.results[NONE], strangers)
         else:

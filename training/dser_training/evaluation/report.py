@@ -32,6 +32,9 @@ absolute error: over all frames and the five emotions other than neutral. A chan
 strongest for 0.25 s; it is matched with one true border within 1 s. Missed and invented: a minute of lines with \
 changes; invented in one: a minute of lines of one emotion; flicker: how much of the mixture moves in a second of \
 these."""
+LIVE = """\
+Splices told while they are spoken, with all other lines as the voice: each frame from five seconds up to so long \
+after it, at most 0.2 s later than that."""
 ROBUSTNESS = "The line and the voice's lines are changed alike."
 BURSTS = """\
 What the words of a line express by themselves, and with a laugh, sob or gasp of somebody else right before them, \
@@ -48,7 +51,8 @@ def markdown(document: Document) -> str:
         HEAD,
         _accuracy(document),
         _votes(document),
-        _changes(document),
+        _changes(document, "changes", "When the emotion changes", CHANGES, "voice"),
+        _changes(document, "live", "Live", LIVE, "look-ahead"),
         _recall(document),
         _pictures(document),
         _actors(document),
@@ -85,22 +89,22 @@ def _votes(document: Document) -> str:
     return _section("Mixtures that raters heard", VOTES, ["speech", "voice", "lines", "log-likelihood"], rows)
 
 
-def _changes(document: Document) -> str:
+def _changes(document: Document, part: str, title: str, words: str, setting: str) -> str:
     columns = (
-        *("speech", "voice", "splices", "mean absolute error", "frame error", "border error, median ms", "90 % ms"),
+        *("speech", setting, "splices", "mean absolute error", "frame error", "border error, median ms", "90 % ms"),
         *("borders a minute", "missed", "invented", "invented in one", "flicker"),
     )
     rows: Rows = [
         [
-            *(name, setting, said["lines"], said["mean_absolute_error"], said["frame_error"]),
+            *(name, which, said["lines"], said["mean_absolute_error"], said["frame_error"]),
             *(_at(said[key], 0) for key in ("border_median", "border_90")),
             *(_at(said[key], 1) for key in ("borders", "missed", "invented", "invented_in_one")),
             said["flicker"],
         ]
-        for name, settings in document["changes"].items()
-        for setting, said in settings.items()
+        for name, settings in document[part].items()
+        for which, said in settings.items()
     ]
-    return _section("When the emotion changes", CHANGES, columns, rows)
+    return _section(title, words, columns, rows)
 
 
 def _recall(document: Document) -> str:

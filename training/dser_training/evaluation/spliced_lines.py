@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dser_ext.audio import SAMPLE_RATE, AudioArray, AudioFile
 from dser_ext.errors import AudioError
+from dser_ext.recognition.hearing import Hearing
 from dser_ext.recognition.recognizer import Recognizer
+from dser_ext.recognition.stream import Stream
 from dser_ext.recognition.voice import VoiceProfile, merge
 from dser_training.corpora.clip import Clip, acted
 from dser_training.corpora.splices import draw, render
@@ -24,35 +28,73 @@ VOICES: dict[str, int | None] = {NONE: 0, SOME: 16, ALL: None}
 """How many of the speaker's lines that do not stand in a splice make its voice."""
 
 
+LIVE = {"changes": 3, "stay": 1}
+"""Splices of each speaker that are told live, too."""
+LOOK_AHEADS = (0.0, 0.3, 0.6, 1.0)
+"""Seconds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """A splice with what the recogniser hears in it, and the voice of each setting."""
+
+    line: changes.Known
+    samples: NDArray[np.float32]
+    heard: Hearing
+    voices: dict[str, VoiceProfile | None]
+
+
 def figures(recognizer: Recognizer, clips: Sequence[Clip]) -> dict[str, Any]:
     """`changes.figures` of each voice setting. Lines that cannot be heard are left out of voices."""
+    splices = list(_splices(recognizer, clips, SPLICES))
+    return {
+        setting: _figures([(s.line, recognizer.concentration(s.heard, s.voices[setting])) for s in splices])
+        for setting in (VOICES if splices else ())
+    }
+
+
+def live(recognizer: Recognizer, clips: Sequence[Clip]) -> dict[str, Any]:
+    """`changes.figures` with all other lines, of each look-ahead and of lines that are heard whole."""
+    splices = list(_splices(recognizer, clips, LIVE))
+    if not splices:
+        return {}
+    whole = _figures([(s.line, recognizer.concentration(s.heard, s.voices[ALL])) for s in splices])
+    found = {}
+    for seconds in LOOK_AHEADS:
+        told = []
+        for splice in splices:
+            stream = Stream(recognizer, splice.voices[ALL], seconds)
+            told.append((splice.line, np.concatenate([stream.feed(splice.samples), stream.end()])))
+        found[f"{seconds:g} s"] = _figures(told)
+    return found | {"the whole line": whole}
+
+
+def _splices(recognizer: Recognizer, clips: Sequence[Clip], counts: dict[str, int]) -> Iterator[Told]:
     speakers: dict[str, list[Clip]] = defaultdict(list)
     for clip in acted(clips):
         speakers[clip.speaker].append(clip)
-    tracks: dict[str, list[changes.Floats]] = {setting: [] for setting in VOICES}
-    lines = []
     for number, own in enumerate(speakers.values()):
         random = np.random.default_rng([SEED, number])
         profiles = _profiles(recognizer, own)
-        for kind, count in SPLICES.items():
-            for _ in range(count):
-                splice = draw(kind, [clip for clip in own if not clip.reference_only], random)
-                spliced = render(splice, random)
-                heard = recognizer.hear(AudioArray(spliced.samples, SAMPLE_RATE))
-                others = [profile for clip, profile in profiles.items() if clip not in splice.clips]
-                order = random.permutation(len(others))
-                lines.append(changes.Known(kind, spliced.mixtures, spliced.borders))
-                for setting, most in VOICES.items():
-                    voice = merge(others[index] for index in order[:most])
-                    tracks[setting].append(recognizer.track(heard, voice).mean.astype(np.float64))
-    if not lines:
-        return {}
-    return {setting: {"lines": len(lines), **_known(changes.figures(told, lines))} for setting, told in tracks.items()}
+        tests = [clip for clip in own if not clip.reference_only]
+        for kind in [kind for kind, count in counts.items() for _ in range(count)]:
+            splice = draw(kind, tests, random)
+            spliced = render(splice, random)
+            others = [profile for clip, profile in profiles.items() if clip not in splice.clips]
+            order = random.permutation(len(others))
+            yield Told(
+                changes.Known(kind, spliced.mixtures, spliced.borders),
+                spliced.samples,
+                recognizer.hear(AudioArray(spliced.samples, SAMPLE_RATE)),
+                {setting: merge(others[index] for index in order[:most]) for setting, most in VOICES.items()},
+            )
 
 
-def _known(figures: dict[str, float]) -> dict[str, float | None]:
+def _figures(told: Sequence[tuple[changes.Known, NDArray[np.float32]]]) -> dict[str, Any]:
     """Figures that nothing could be measured for are None."""
-    return {name: None if np.isnan(value) else value for name, value in figures.items()}
+    mixtures = [np.float64(alpha) / np.float64(alpha).sum(axis=1, keepdims=True) for _, alpha in told]
+    found = changes.figures(mixtures, [line for line, _ in told])
+    return {"lines": len(told), **{name: None if np.isnan(value) else value for name, value in found.items()}}
 
 
 def _profiles(recognizer: Recognizer, clips: Sequence[Clip]) -> dict[Clip, VoiceProfile]:
