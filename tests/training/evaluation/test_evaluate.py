@@ -91,8 +91,12 @@ def test_what_is_no_speech_is_neutral_and_unsure(document: Any) -> None:
 
 def test_the_report_lies_beside_its_pictures(report: str, document: Any, output: Path) -> None:
     assert (output / "evaluation.md").read_text(encoding="utf-8") == f"{report}\n"
-    assert document["pictures"] == {"CREMA-D test": "confusion-crema-d-test.png"}
+    assert document["pictures"] == {
+        "CREMA-D test: intended and heard": "confusion-crema-d-test.png",
+        "CREMA-D test: a line whose emotion changes": "changes-crema-d-test.png",
+    }
     assert sorted(path.name for path in output.iterdir()) == [
+        "changes-crema-d-test.png",
         "confusion-crema-d-test.png",
         "evaluation.json",
         "evaluation.md",

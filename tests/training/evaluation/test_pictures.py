@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dser_training.evaluation.pictures import draw
+from dser_training.evaluation.pictures import draw, draw_changes
 from PIL import Image
 
 from dser_ext.errors import FormatError
@@ -32,6 +32,17 @@ def test_each_voice_has_a_matrix_of_its_own(tmp_path: Path) -> None:
     changed = (pixels(tmp_path / "both.png") != pixels(tmp_path / "right.png")).any(axis=2).any(axis=0)
     assert changed[:860].any()
     assert not changed[860:].any()
+
+
+def test_a_line_whose_emotion_changes_is_drawn_as_it_is_and_as_it_was_told(tmp_path: Path) -> None:
+    truth = np.repeat(np.eye(6)[[0, 3]], 100, axis=0)
+    draw_changes("A line", {"as it is": truth, "as told": truth}, [2.0], tmp_path / "right.png")
+    draw_changes("A line", {"as it is": truth, "as told": truth[::-1]}, [2.0], tmp_path / "wrong.png")
+    right, wrong = pixels(tmp_path / "right.png"), pixels(tmp_path / "wrong.png")
+    assert right.shape == (900, 1600, 3)
+    changed = (right != wrong).any(axis=2).any(axis=1)
+    assert not changed[:450].any()
+    assert changed[500:].any()
 
 
 def test_an_emotion_without_lines_and_one_voice_alone_are_drawn(tmp_path: Path) -> None:

@@ -58,8 +58,8 @@ def evaluate(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DserWarning)
         document = _document(recognizer, lines, robustness, bursts)
-    if output is not None:
-        document["pictures"] = _pictures(document, Path(output))
+        if output is not None:
+            document["pictures"] = _pictures(recognizer, document, lines, Path(output))
     texts = {"evaluation.md": markdown(document), "evaluation.json": json.dumps(document, indent=1, ensure_ascii=False)}
     if output is not None:
         for name, text in texts.items():
@@ -147,14 +147,18 @@ def _nonspeech(recognizer: Recognizer, voices: Sequence[VoiceProfile]) -> dict[s
     }
 
 
-def _pictures(document: Document, folder: Path) -> dict[str, str]:
-    """The name of the picture of each set of acted lines, drawn into the folder."""
+def _pictures(recognizer: Recognizer, document: Document, lines: dict[str, list[Clip]], folder: Path) -> dict[str, str]:
+    """By what they show the names of the pictures of each set of acted lines, drawn into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     names = {}
     for title in document["actors"]:
-        names[title] = f"confusion-{title.lower().replace(' ', '-')}.png"
+        file = f"{title.lower().replace(' ', '-')}.png"
+        names[f"{title}: intended and heard"] = f"confusion-{file}"
         found = with_and_without(document["sets"][title])
-        pictures.draw(title, {words: said["confusion"] for words, said in found}, folder / names[title])
+        pictures.draw(title, {words: said["confusion"] for words, said in found}, folder / f"confusion-{file}")
+        if example := spliced_lines.example(recognizer, lines[title]):
+            names[f"{title}: a line whose emotion changes"] = f"changes-{file}"
+            pictures.draw_changes(f"{title}, with the voice", *example, folder / f"changes-{file}")
     return names
 
 

@@ -1,8 +1,8 @@
-"""Confusion matrices as pictures: what was intended and what was heard, without a voice and with one."""
+"""Pictures of an evaluation: confusion matrices, and a line whose emotion changes, as it is and as it was told."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from dser_ext.drawing.colours import EMOTION_COLOURS, INK, SOFT_INK
+from dser_ext.drawing.panels import Shares, emotions
 from dser_ext.emotion.names import EMOTIONS
+from dser_ext.emotion.track import FRAME_RATE
 from dser_ext.formats.files import written_whole
+
+Floats = NDArray[np.float64]
 
 WIDTH, HEIGHT, DPI = 8.0, 4.5, 200  # inches; 1600 × 900 pixels
 SHADES = LinearSegmentedColormap.from_list("shades", ["#F4F6F9", "#8FA6C4", "#1D3557"])
@@ -27,12 +32,45 @@ def draw(title: str, confusions: Mapping[str, Sequence[Sequence[int]]], path: Pa
 
     The same matrices give the same bytes. Raises FormatError if it cannot be written.
     """
+    _save(lambda: _figure(title, confusions), path)
+
+
+def draw_changes(title: str, mixtures: Mapping[str, Floats], borders: Sequence[float], path: Path) -> None:
+    """Write a PNG with the mixtures of one line, (F, 6) each, below one another, and its true borders, in seconds.
+
+    Raises FormatError if it cannot be written.
+    """
+    _save(lambda: _changes_figure(title, mixtures, borders), path)
+
+
+def _save(draw_it: Callable[[], Figure], path: Path) -> None:
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(SETTINGS)
-        figure = _figure(title, confusions)
+        figure = draw_it()
         with written_whole(path, "wb") as file:
             figure.savefig(file, format="png", dpi=DPI, metadata={"Software": None})
+
+
+def _changes_figure(title: str, mixtures: Mapping[str, Floats], borders: Sequence[float]) -> Figure:
+    figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, facecolor="white")
+    figure.text(0.3 / WIDTH, 1 - 0.4 / HEIGHT, title, size=13, weight="bold", color=INK)
+    height = (HEIGHT - 1.0) / len(mixtures)
+    for place, (words, shares) in enumerate(mixtures.items()):
+        bottom = HEIGHT - 0.75 - height * (place + 1) + 0.35
+        axes = figure.add_axes((0.75 / WIDTH, bottom / HEIGHT, (WIDTH - 2.2) / WIDTH, (height - 0.3) / HEIGHT))
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0, labelsize=7, labelcolor=SOFT_INK)
+        times = np.arange(len(shares)) / FRAME_RATE
+        axes.set_xlim(0, times[-1])
+        emotions(axes, Shares(times, shares, np.zeros(len(shares)), shares.mean(axis=0)))
+        axes.vlines(borders, 0, 1, color=INK, linewidth=1, linestyle=(0, (2, 2)))
+        axes.set_title(words, size=8, weight="bold", color=INK, loc="left", pad=3)
+        if place < len(mixtures) - 1:
+            axes.set_xticklabels([])
+        else:
+            axes.set_xlabel("seconds", size=7, color=SOFT_INK, labelpad=1)
+    return figure
 
 
 def _figure(title: str, confusions: Mapping[str, Sequence[Sequence[int]]]) -> Figure:

@@ -118,7 +118,7 @@ def _recall(document: Document) -> str:
 
 
 def _pictures(document: Document) -> str:
-    return "\n\n".join(f"![{name}: intended and heard]({file})" for name, file in document["pictures"].items())
+    return "\n\n".join(f"![{name}]({file})" for name, file in document["pictures"].items())
 
 
 def _actors(document: Document) -> str:

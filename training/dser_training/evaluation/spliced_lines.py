@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dser_ext.audio import SAMPLE_RATE, AudioArray, AudioFile
+from dser_ext.emotion.track import FRAME_RATE
 from dser_ext.errors import AudioError
 from dser_ext.recognition.hearing import Hearing
 from dser_ext.recognition.recognizer import Recognizer
@@ -32,6 +33,8 @@ LIVE = {"changes": 3, "stay": 1}
 """Splices of each speaker that are told live, too."""
 LOOK_AHEADS = (0.0, 0.3, 0.6, 1.0)
 """Seconds."""
+EXAMPLE = 3  # borders of the line that is drawn
+WINDOW_SECONDS, STRIDE_SECONDS = 1.4, 1.0  # of the method it is drawn beside (paper, stage 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +72,35 @@ def live(recognizer: Recognizer, clips: Sequence[Clip]) -> dict[str, Any]:
     return found | {"the whole line": whole}
 
 
+def example(recognizer: Recognizer, clips: Sequence[Clip]) -> tuple[dict[str, changes.Floats], Sequence[float]] | None:
+    """The mixtures of one splice, as they are, as windows tell them, and as the whole line is told, and its borders.
+
+    None where no speaker can be spliced.
+    """
+    for splice in _splices(recognizer, clips, {"changes": EXAMPLE}):
+        if len(splice.line.borders) < EXAMPLE:
+            continue
+        voice = splice.voices[ALL]
+        window, stride = round(WINDOW_SECONDS * SAMPLE_RATE), round(STRIDE_SECONDS * SAMPLE_RATE)
+        starts = range(0, max(1, len(splice.samples) - window + 1), stride)
+        heard = [recognizer.hear(AudioArray(splice.samples[start : start + window], SAMPLE_RATE)) for start in starts]
+        told = np.stack([_shares(recognizer.concentration(each, voice)).mean(axis=0) for each in heard])
+        middles = (np.array(starts) + window / 2) / SAMPLE_RATE * FRAME_RATE
+        frames = np.arange(len(splice.line.mixtures))
+        words = f"the utterance model in windows of {WINDOW_SECONDS:g} s every {STRIDE_SECONDS:g} s"
+        return {
+            "what the line is made of": splice.line.mixtures.astype(np.float64),
+            words: np.stack([np.interp(frames, middles, share) for share in told.T], axis=1),
+            "the sequence model, in one pass": _shares(recognizer.concentration(splice.heard, voice)),
+        }, splice.line.borders
+    return None
+
+
+def _shares(concentration: NDArray[np.float32]) -> changes.Floats:
+    alpha = np.float64(concentration)
+    return np.asarray(alpha / alpha.sum(axis=1, keepdims=True))
+
+
 def _splices(recognizer: Recognizer, clips: Sequence[Clip], counts: dict[str, int]) -> Iterator[Told]:
     speakers: dict[str, list[Clip]] = defaultdict(list)
     for clip in acted(clips):
@@ -92,8 +124,7 @@ def _splices(recognizer: Recognizer, clips: Sequence[Clip], counts: dict[str, in
 
 def _figures(told: Sequence[tuple[changes.Known, NDArray[np.float32]]]) -> dict[str, Any]:
     """Figures that nothing could be measured for are None."""
-    mixtures = [np.float64(alpha) / np.float64(alpha).sum(axis=1, keepdims=True) for _, alpha in told]
-    found = changes.figures(mixtures, [line for line, _ in told])
+    found = changes.figures([_shares(alpha) for _, alpha in told], [line for line, _ in told])
     return {"lines": len(told), **{name: None if np.isnan(value) else value for name, value in found.items()}}
 
 
