@@ -69,9 +69,18 @@ class SequenceHead(VoiceHead):
 
 
 def segment_means(features: Tensor, speech: Tensor, hazard: Tensor) -> Tensor:
-    """The mean over the speech that belongs to each frame, (batch, frames, size); zero where none is within reach."""
-    passed = hazard.cumsum(dim=1)
-    place = torch.arange(features.shape[1], device=features.device)
-    near = (place[:, None] - place).abs() <= REACH
-    together = torch.exp(-(passed[:, :, None] - passed[:, None]).abs()) * near * speech[:, None]
-    return together @ features / together.sum(dim=-1, keepdim=True).clamp(min=1e-6)
+    """The mean over the speech that belongs to each frame, (batch, frames, size); zero where none is within reach.
+
+    Frames come in pieces of REACH, and each piece is compared with itself and its neighbours: what a line costs grows
+    with its length and not with the square of it.
+    """
+    count = features.shape[1]
+    spoken = speech[..., None]
+    heard = torch.cat([features * spoken, spoken, hazard.cumsum(dim=1)[..., None]], dim=-1)
+    pieces = nn.functional.pad(heard, (0, 0, REACH, 2 * REACH - count % REACH)).unflatten(1, (-1, REACH))
+    own, around = pieces[:, 1:-1], torch.cat([pieces[:, :-2], pieces[:, 1:-1], pieces[:, 2:]], dim=2)
+    place = torch.arange(3 * REACH, device=features.device)
+    near = (place[REACH : 2 * REACH, None] - place).abs() <= REACH
+    together = torch.exp(-(own[..., -1:] - around[..., -1].unsqueeze(2)).abs()) * near  # (batch, pieces, own, around)
+    total = (together @ around[..., :-1]).flatten(1, 2)[:, :count]
+    return total[..., :-1] / total[..., -1:].clamp(min=1e-6)
