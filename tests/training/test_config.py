@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from dser_training.config import ConfigError, UtteranceConfig, from_settings, load
+from dser_training.config import ConfigError, SequenceConfig, UtteranceConfig, from_settings, load, settings_of
 from dser_training.corpora.augmentation import Augmentation
 
 FOLDER = Path(__file__).resolve().parents[2] / "training/configs"
@@ -40,7 +41,8 @@ def test_what_a_file_does_not_say_is_as_it_was(file: Path) -> None:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_the_configurations_that_come_with_it_can_be_used(path: Path) -> None:
-    assert load(path, []).corpora
+    config = load(path, [])
+    assert config.corpora or config.speech
 
 
 def test_the_command_line_overrides_the_file(file: Path) -> None:
@@ -68,6 +70,26 @@ def test_single_values_of_a_section_can_be_overridden(file: Path) -> None:
 def test_a_configuration_comes_back_from_json(file: Path) -> None:
     config = load(file, ["train_splits=[train, validate]"])
     assert from_settings("config.json", json.loads(json.dumps(asdict(config)))) == config
+
+
+def test_a_configuration_of_the_sequence_stage_comes_back_with_that_of_its_start(file: Path) -> None:
+    config = SequenceConfig("there", utterance=load(file, []), kinds={"stay": 1.0})
+    assert from_settings("config.json", json.loads(json.dumps(settings_of(config)))) == config
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"stage": "other", "start": "a"}, "stage is 'other'; choose 'utterance' or 'sequence'"),
+        ({"stage": "sequence"}, "missing 1 required positional argument: 'start'"),
+        ({"stage": "sequence", "start": "a", "kinds": {"jump": 1.0}}, "write how often each of changes, stay, glide"),
+        ({"stage": "sequence", "start": "a", "backbone": "b"}, "backbone is no setting"),
+        ({"stage": "sequence", "start": "a", "voices": 0}, "voices is 0; write a number of at least 1"),
+    ],
+)
+def test_what_is_wrong_with_a_sequence_configuration_is_said(settings: dict[str, object], expected: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(expected)):
+        from_settings("here", settings)
 
 
 @pytest.mark.parametrize(

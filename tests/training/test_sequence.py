@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 import yaml
 from dser_training.config import SequenceConfig
+from dser_training.corpora.clip import Clip
 from dser_training.corpora.clips import read
 from dser_training.corpora.split import actors
 from dser_training.main import main
@@ -168,6 +170,14 @@ def test_no_line_of_a_sequence_stands_in_its_own_voice(start: Path, corpus: Path
     [first, *_] = taught(teacher, clips[:3], config)
     assert first.kind == "speech"
     assert len(first.others()) == 2
+
+
+def test_speakers_who_say_nothing_are_left_out(start: Path, corpus: Path, tmp_path: Path) -> None:
+    teacher = load_utterance(start)
+    soundfile.write(tmp_path / "silence.wav", np.zeros(16_000), 16_000)
+    silent = [Clip(tmp_path / "silence.wav", "made/1", emotion, "train") for emotion in (0, 3)]
+    assert made(teacher.network, silent, load_sequence_config(corpus, start)) == []
+    assert taught(teacher, silent, load_sequence_config(corpus, start)) == []
 
 
 def load_sequence_config(corpus: Path, start: Path) -> SequenceConfig:

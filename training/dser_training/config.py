@@ -205,6 +205,12 @@ def from_settings(path: str | Path, settings: Any) -> Config:
             raise ConfigError(f"{path}: {key} is {getattr(config, key)!r}; choose {' or '.join(map(repr, choices))}")
     if isinstance(config, UtteranceConfig) and config.estimated and config.train == "all":
         raise ConfigError(f"{path}: estimated is for what was kept; set train to 'projection and head' or 'head'")
+    if isinstance(config, SequenceConfig) and (
+        set(config.kinds) - set(KINDS_OF_SPLICES) or not any(config.kinds.values())
+    ):
+        raise ConfigError(
+            f"{path}: kinds is {config.kinds}; write how often each of {', '.join(KINDS_OF_SPLICES)} is drawn"
+        )
     for key in COUNTS:
         if getattr(config, key, 1) < 1:
             raise ConfigError(f"{path}: {key} is {getattr(config, key)}; write a number of at least 1")

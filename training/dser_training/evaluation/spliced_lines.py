@@ -108,7 +108,9 @@ def _splices(recognizer: Recognizer, clips: Sequence[Clip], counts: dict[str, in
     for number, own in enumerate(speakers.values()):
         random = np.random.default_rng([SEED, number])
         profiles = _profiles(recognizer, own)
-        tests = [clip for clip in own if not clip.reference_only]
+        tests = [clip for clip in acted(list(profiles)) if not clip.reference_only]
+        if not tests:
+            continue
         for kind in [kind for kind, count in counts.items() for _ in range(count)]:
             splice = draw(kind, tests, random)
             spliced = render(splice, random)

@@ -101,15 +101,18 @@ def voice_of(
             means.append(features_of(network, samples, bfloat16)[torch.from_numpy(speech)].mean(dim=0))
             seconds.append(float(speech.sum()) / FRAME_RATE)
     emotions = np.array([-1 if clip.emotion is None else clip.emotion for clip in kept], np.int64)
-    return Voice(speaker, kept, torch.stack(means), torch.tensor(seconds), emotions)
+    heard = torch.stack(means) if means else torch.zeros(0, network.project.out_features)
+    return Voice(speaker, kept, heard, torch.tensor(seconds), emotions)
 
 
 def splices_of(
     network: FeatureNetwork, voice: Voice, counts: dict[str, int], bfloat16: bool, virtual: VirtualVoice, random: Random
 ) -> list[Line]:
-    """So many splices of each kind, of the voice's clips that are no mere references."""
+    """So many splices of each kind, of the voice's clips that are no mere references; none of one emotion alone."""
     clips = [clip for clip in voice.clips if not clip.reference_only]
-    lines = []
+    lines: list[Line] = []
+    if len({clip.emotion for clip in clips}) < 2:
+        return lines
     for kind, count in counts.items():
         for _ in range(count):
             splice = draw(kind, clips, random)
