@@ -7,6 +7,8 @@ told alike, nothing flickers, and at a change the mean turns as fast as the haza
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -78,9 +80,12 @@ def segment_means(features: Tensor, speech: Tensor, hazard: Tensor) -> Tensor:
     spoken = speech[..., None]
     heard = torch.cat([features * spoken, spoken, hazard.cumsum(dim=1)[..., None]], dim=-1)
     pieces = nn.functional.pad(heard, (0, 0, REACH, 2 * REACH - count % REACH)).unflatten(1, (-1, REACH))
-    own, around = pieces[:, 1:-1], torch.cat([pieces[:, :-2], pieces[:, 1:-1], pieces[:, 2:]], dim=2)
-    place = torch.arange(3 * REACH, device=features.device)
-    near = (place[REACH : 2 * REACH, None] - place).abs() <= REACH
-    together = torch.exp(-(own[..., -1:] - around[..., -1].unsqueeze(2)).abs()) * near  # (batch, pieces, own, around)
-    total = (together @ around[..., :-1]).flatten(1, 2)[:, :count]
+    own = pieces[:, 1:-1]
+
+    def sums(others: Tensor, within_reach: Callable[[Tensor], Tensor]) -> Tensor:
+        passed = (own[..., -1:] - others[..., -1].unsqueeze(2)).abs()  # (batch, pieces, REACH, REACH)
+        return within_reach(torch.exp(-passed)) @ others[..., :-1]
+
+    before, after = sums(pieces[:, :-2], torch.triu), sums(pieces[:, 2:], torch.tril)
+    total = (before + sums(own, lambda together: together) + after).flatten(1, 2)[:, :count]
     return total[..., :-1] / total[..., -1:].clamp(min=1e-6)
