@@ -57,9 +57,9 @@ def evaluate(
     recognizer = Recognizer(folder, "cpu")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DserWarning)
-        document = _document(recognizer, lines, robustness, bursts)
-        if output is not None:
-            document["pictures"] = _pictures(recognizer, document, lines, Path(output))
+        document, examples = _document(recognizer, lines, robustness, bursts)
+    if output is not None:
+        document["pictures"] = _pictures(document, examples, Path(output))
     texts = {"evaluation.md": markdown(document), "evaluation.json": json.dumps(document, indent=1, ensure_ascii=False)}
     if output is not None:
         for name, text in texts.items():
@@ -82,7 +82,8 @@ def _lines(config: Config, sets: Sequence[str]) -> dict[str, list[Clip]]:
 
 def _document(
     recognizer: Recognizer, lines: dict[str, list[Clip]], robustness: bool, bursts: Sequence[Clip]
-) -> Document:
+) -> tuple[Document, dict[str, spliced_lines.Example | None]]:
+    """The figures, and of each set of acted lines a line whose emotion changes."""
     card = recognizer.bundle.card
     document: Document = {
         "schema": SCHEMA,
@@ -91,6 +92,7 @@ def _document(
         **{part: {} for part in PARTS},
         "unheard": [],
     }
+    examples: dict[str, spliced_lines.Example | None] = {}
     voices: list[VoiceProfile] = []
     for title, found in lines.items():
         acted = title not in READ.values()
@@ -102,7 +104,9 @@ def _document(
         document["sets"][title] = _settings(title, measurement)
         if acted:
             document["actors"][title] = _grouped(measurement, by_actors)
-            document["changes"][title] = rounded(spliced_lines.figures(recognizer, found))
+            spliced = spliced_lines.splices(recognizer, found)
+            document["changes"][title] = rounded(spliced_lines.figures(recognizer, spliced))
+            examples[title] = spliced_lines.example(recognizer, spliced)
             if robustness:
                 document["live"][title] = rounded(spliced_lines.live(recognizer, found))
             if strangers := [burst for burst in bursts if burst.split == "test"]:
@@ -117,7 +121,7 @@ def _document(
                 document["unheard"] += changed.unheard
     document["unheard"] = list(dict.fromkeys(document["unheard"]))
     document["nonspeech"] = _nonspeech(recognizer, voices)
-    return document
+    return document, examples
 
 
 def _settings(title: str, measurement: Measurement) -> dict[str, Any]:
@@ -147,7 +151,7 @@ def _nonspeech(recognizer: Recognizer, voices: Sequence[VoiceProfile]) -> dict[s
     }
 
 
-def _pictures(recognizer: Recognizer, document: Document, lines: dict[str, list[Clip]], folder: Path) -> dict[str, str]:
+def _pictures(document: Document, examples: dict[str, spliced_lines.Example | None], folder: Path) -> dict[str, str]:
     """By what they show the names of the pictures of each set of acted lines, drawn into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     names = {}
@@ -156,7 +160,7 @@ def _pictures(recognizer: Recognizer, document: Document, lines: dict[str, list[
         names[f"{title}: intended and heard"] = f"confusion-{file}"
         found = with_and_without(document["sets"][title])
         pictures.draw(title, {words: said["confusion"] for words, said in found}, folder / f"confusion-{file}")
-        if example := spliced_lines.example(recognizer, lines[title]):
+        if example := examples[title]:
             names[f"{title}: a line whose emotion changes"] = f"changes-{file}"
             pictures.draw_changes(f"{title}, with the voice", *example, folder / f"changes-{file}")
     return names

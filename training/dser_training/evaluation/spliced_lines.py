@@ -29,11 +29,12 @@ VOICES: dict[str, int | None] = {NONE: 0, SOME: 16, ALL: None}
 """How many of the speaker's lines that do not stand in a splice make its voice."""
 
 
+Example = tuple[dict[str, changes.Floats], Sequence[float]]
 LIVE = {"changes": 3, "stay": 1}
 """Splices of each speaker that are told live, too."""
 LOOK_AHEADS = (0.0, 0.3, 0.6, 1.0)
 """Seconds."""
-EXAMPLE = 3  # borders of the line that is drawn
+EXAMPLE_BORDERS = 3  # of the line that is drawn, at least
 WINDOW_SECONDS, STRIDE_SECONDS = 1.4, 1.0  # of the method it is drawn beside (paper, stage 2)
 
 
@@ -47,53 +48,61 @@ class Told:
     voices: dict[str, VoiceProfile | None]
 
 
-def figures(recognizer: Recognizer, clips: Sequence[Clip]) -> dict[str, Any]:
-    """`changes.figures` of each voice setting. Lines that cannot be heard are left out of voices."""
-    splices = list(_splices(recognizer, clips, SPLICES))
+def splices(recognizer: Recognizer, clips: Sequence[Clip]) -> list[Told]:
+    """Those of all speakers. Lines that cannot be heard are left out of voices."""
+    return list(_splices(recognizer, clips, SPLICES))
+
+
+def figures(recognizer: Recognizer, spliced: Sequence[Told]) -> dict[str, Any]:
+    """`changes.figures` of each voice setting."""
     return {
-        setting: _figures([(s.line, recognizer.concentration(s.heard, s.voices[setting])) for s in splices])
-        for setting in (VOICES if splices else ())
+        setting: _figures([(s.line, recognizer.concentration(s.heard, s.voices[setting])) for s in spliced])
+        for setting in (VOICES if spliced else ())
     }
 
 
 def live(recognizer: Recognizer, clips: Sequence[Clip]) -> dict[str, Any]:
     """`changes.figures` with all other lines, of each look-ahead and of lines that are heard whole."""
-    splices = list(_splices(recognizer, clips, LIVE))
-    if not splices:
+    spliced = list(_splices(recognizer, clips, LIVE))
+    if not spliced:
         return {}
-    whole = _figures([(s.line, recognizer.concentration(s.heard, s.voices[ALL])) for s in splices])
+    whole = _figures([(s.line, recognizer.concentration(s.heard, s.voices[ALL])) for s in spliced])
     found = {}
     for seconds in LOOK_AHEADS:
         told = []
-        for splice in splices:
+        for splice in spliced:
             stream = Stream(recognizer, splice.voices[ALL], seconds)
             told.append((splice.line, np.concatenate([stream.feed(splice.samples), stream.end()])))
         found[f"{seconds:g} s"] = _figures(told)
     return found | {"the whole line": whole}
 
 
-def example(recognizer: Recognizer, clips: Sequence[Clip]) -> tuple[dict[str, changes.Floats], Sequence[float]] | None:
-    """The mixtures of one splice, as they are, as windows tell them, and as the whole line is told, and its borders.
+def example(
+    recognizer: Recognizer, spliced: Sequence[Told]
+) -> tuple[dict[str, changes.Floats], Sequence[float]] | None:
+    """A line's mixtures as they are, as windows tell them, and as the whole line is told, and its borders.
 
-    None where no speaker can be spliced.
+    Of the lines with several borders the one with the median error; None if there are none.
     """
-    for splice in _splices(recognizer, clips, {"changes": EXAMPLE}):
-        if len(splice.line.borders) < EXAMPLE:
-            continue
-        voice = splice.voices[ALL]
-        window, stride = round(WINDOW_SECONDS * SAMPLE_RATE), round(STRIDE_SECONDS * SAMPLE_RATE)
-        starts = range(0, max(1, len(splice.samples) - window + 1), stride)
-        heard = [recognizer.hear(AudioArray(splice.samples[start : start + window], SAMPLE_RATE)) for start in starts]
-        told = np.stack([_shares(recognizer.concentration(each, voice)).mean(axis=0) for each in heard])
-        middles = (np.array(starts) + window / 2) / SAMPLE_RATE * FRAME_RATE
-        frames = np.arange(len(splice.line.mixtures))
-        words = f"the utterance model in windows of {WINDOW_SECONDS:g} s every {STRIDE_SECONDS:g} s"
-        return {
-            "what the line is made of": splice.line.mixtures.astype(np.float64),
-            words: np.stack([np.interp(frames, middles, share) for share in told.T], axis=1),
-            "the sequence model, in one pass": _shares(recognizer.concentration(splice.heard, voice)),
-        }, splice.line.borders
-    return None
+    told = [(s, _shares(recognizer.concentration(s.heard, s.voices[ALL]))) for s in spliced]
+    told = [(s, whole) for s, whole in told if len(s.line.borders) >= EXAMPLE_BORDERS]
+    if not told:
+        return None
+    told.sort(key=lambda pair: changes.mean_absolute_error(pair[1], pair[0].line.mixtures))
+    splice, whole = told[len(told) // 2]
+    window, stride = round(WINDOW_SECONDS * SAMPLE_RATE), round(STRIDE_SECONDS * SAMPLE_RATE)
+    starts = range(0, max(1, len(splice.samples) - window + 1), stride)
+    heard = [recognizer.hear(AudioArray(splice.samples[start : start + window], SAMPLE_RATE)) for start in starts]
+    means = np.stack([_shares(recognizer.concentration(each, splice.voices[ALL])).mean(axis=0) for each in heard])
+    middles = (np.array(starts) + window / 2) / SAMPLE_RATE * FRAME_RATE
+    frames = np.arange(len(whole))
+    return {
+        "what the line is made of": splice.line.mixtures.astype(np.float64),
+        f"told in windows of {WINDOW_SECONDS:g} s every {STRIDE_SECONDS:g} s": np.stack(
+            [np.interp(frames, middles, share) for share in means.T], axis=1
+        ),
+        "told in one pass": whole,
+    }, splice.line.borders
 
 
 def _shares(concentration: NDArray[np.float32]) -> changes.Floats:
