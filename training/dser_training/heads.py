@@ -192,9 +192,13 @@ class VoiceHead(Head):
         seconds = weights.sum(dim=1)[:, None, None]
         return Guesses(mean, 1 / precision, log_weight, line_logits, seconds / (seconds + self.half_known))
 
-    def log_mixture(self, features: Tensor, guesses: Guesses) -> Tensor:
-        """log of the expected mixture, (batch, frames, 6): that of every guess, weighed by how well it fits."""
-        sharpness = self.log_sharpness[0] + guesses.known * (self.log_sharpness[1] - self.log_sharpness[0])
+    def log_mixture(self, features: Tensor, guesses: Guesses, log_sharpness: Tensor | None = None) -> Tensor:
+        """log of the expected mixture, (batch, frames, 6): that of every guess, weighed by how well it fits.
+
+        log_sharpness: another than the head's, (2,), without a voice and with all of it.
+        """
+        alone, voiced = self.log_sharpness if log_sharpness is None else log_sharpness
+        sharpness = alone + guesses.known * (voiced - alone)
         # (x - mean - centre)² term by term: no (batch, frames, guesses, 6, size) array.
         certain = 1 / (1 + guesses.variance)  # (batch, guesses, size)
         towards = (certain[:, :, None] * self.centres).flatten(1, 2)  # (batch, guesses × 6, size)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dser_ext.emotion.names import EMOTIONS
-from dser_training.heads import Heard, VoiceHead
+from dser_training.heads import Guesses, Heard, VoiceHead
 from dser_training.networks import smoothed_speech
 
 REACH = 250  # frames on either side that may belong to a frame, 5 s
@@ -53,12 +53,18 @@ class SequenceHead(VoiceHead):
     def __init__(self, size: int, smoothing_frames: int, half_known: float) -> None:
         super().__init__(size, smoothing_frames, half_known)
         self.hazard = Hazard(size)
+        self.register_buffer("first_sharpness", torch.zeros(2))  # of the first guess, which the hazard was learned with
 
     def hear_line(self, features: Tensor, speech: Tensor, lines: Tensor, weights: Tensor) -> Heard:
         """Of all frames of a line in turn, and a voice."""
         guesses = self.guesses(lines, weights)
-        first = self.log_mixture(smoothed_speech(features, speech, self.smoothing_frames), guesses).detach()
-        return self.told(segment_means(features, speech, self.hazard(features, speech, first)), guesses)
+        return self.told(self.means(features, speech, guesses), guesses)
+
+    def means(self, features: Tensor, speech: Tensor, guesses: Guesses) -> Tensor:
+        """What each frame is told from, (batch, frames, size)."""
+        smooth = smoothed_speech(features, speech, self.smoothing_frames)
+        first = self.log_mixture(smooth, guesses, self.first_sharpness).detach()
+        return segment_means(features, speech, self.hazard(features, speech, first))
 
     @property
     def context_frames(self) -> int:

@@ -24,6 +24,10 @@ ROWS = 16  # lines heard at once
 FRAMES = 8  # of a line that stand for all of it
 ROUNDS = 60  # of fitting a few numbers
 
+Told = tuple[Tensor, Guesses, Tensor, Tensor]
+"""Of N lines: what frames are told from, (N, M, D), where their speakers may lie, what they intend, (N,), and what
+raters heard, (N, 6), NaN where nobody was asked."""
+
 
 @dataclass(frozen=True)
 class Lines:
@@ -67,26 +71,30 @@ def calibrate(head: VoiceHead, voices: Sequence[Lines]) -> None:
     Sharpness by the likelihood of what the lines intend; Σα by that of what raters heard, where they were asked.
     """
     with torch.no_grad():
-        guessed = [(voice, head.guesses(*voice.voices(with_voice))) for voice in voices for with_voice in (False, True)]
+        guessed = [(voice, head.guesses(*voice.voices(known))) for voice in voices for known in (False, True)]
+    fit_sharpness(head, [(voice.frames, guesses, voice.intended, voice.rated) for voice, guesses in guessed])
+
+
+def fit_sharpness(head: VoiceHead, lines: Sequence[Told]) -> None:
+    """Set the sharpness of mixtures and the level of Σα by lots of lines that count alike."""
 
     def unlikelihood() -> Tensor:
         loss = torch.zeros(())
-        for voice, guesses in guessed:
-            mixture = head.log_mixture(voice.frames, guesses).exp().mean(dim=1)
-            loss = loss - mixture.gather(1, voice.intended[:, None]).clamp(min=1e-6).log().mean()
+        for frames, guesses, intended, _ in lines:
+            mixture = head.log_mixture(frames, guesses).exp().mean(dim=1)
+            loss = loss - mixture.gather(1, intended[:, None]).clamp(min=1e-6).log().mean()
         return loss
 
     def unsureness() -> Tensor:
         loss = torch.zeros(())
-        for voice, guesses in guessed:
-            asked = ~voice.rated[:, 0].isnan()
-            frames, rated = voice.frames[asked], voice.rated[asked][:, None]
-            heard = head.told(frames, Guesses(*(part[asked] for part in guesses)))
-            loss = loss + dirichlet_nll(head.concentrations(heard), rated.expand_as(heard.logits))
+        for frames, guesses, _, rated in lines:
+            asked = ~rated[:, 0].isnan()
+            heard = head.told(frames[asked], Guesses(*(part[asked] for part in guesses)))
+            loss = loss + dirichlet_nll(head.concentrations(heard), rated[asked][:, None].expand_as(heard.logits))
         return loss
 
     _minimise(unlikelihood, [head.log_sharpness.zero_()])
-    if all((~voice.rated[:, 0].isnan()).any() for voice in voices):
+    if all((~rated[:, 0].isnan()).any() for *_, rated in lines):
         _minimise(unsureness, [head.total.bias, head.lost.bias])
 
 

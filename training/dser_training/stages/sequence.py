@@ -18,16 +18,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dser_ext.emotion.track import FRAME_RATE
-from dser_ext.recognition.speech import held
+from dser_ext.recognition.speech import held, loud_frames
 from dser_training.config import ConfigError, SequenceConfig
 from dser_training.corpora.augmentation import VirtualVoice
 from dser_training.corpora.clip import Clip, CorpusError, acted
 from dser_training.corpora.clips import read
 from dser_training.evaluation import sets
 from dser_training.evaluation.changes import figures
-from dser_training.heads import NONSPEECH, PlainHead
+from dser_training.heads import NONSPEECH, Guesses, PlainHead
 from dser_training.segments import SequenceHead
 from dser_training.stages.checkpoint import load_best, save_model
+from dser_training.stages.development import FRAMES, Told, fit_sharpness, rated_of
 from dser_training.stages.model import UtteranceModel, telling_loss
 from dser_training.stages.run import Figures, Run
 from dser_training.stages.sequences import (
@@ -36,11 +37,13 @@ from dser_training.stages.sequences import (
     SequenceBatches,
     batch_of,
     by_speaker,
+    features_of,
     made,
     splices_of,
     taught,
     voice_of,
 )
+from dser_training.stages.sounds import sound
 from dser_training.stages.utterance import load as load_utterance
 
 log = logging.getLogger(__name__)
@@ -63,6 +66,8 @@ class SequenceModel(nn.Module):
             else SequenceHead(*shape, utterance.config.half_known_seconds)
         )
         self.head.load_state_dict(self.head.state_dict() | utterance.head.state_dict())
+        if isinstance(self.head, SequenceHead):
+            self.head.first_sharpness.copy_(self.head.log_sharpness)
 
     def forward(self, batch: SequenceBatch) -> Tensor:
         """The loss of a batch, a scalar."""
@@ -96,8 +101,9 @@ def train(config: SequenceConfig) -> Path:
         raise CorpusError("nothing to learn from; name a corpus with training speakers in `corpora`, or `speech`")
     lines = made(teacher.network, learned, config)
     lines += taught(teacher, [clip for clip in told if clip.split not in ("develop", "test")], config)
+    held_out = acted([clip for clip in clips if clip.split == "develop"])
     watched = {
-        "held-out actors": _watched(teacher, acted([clip for clip in clips if clip.split == "develop"]), config),
+        "held-out actors": _watched(teacher, held_out, config),
         "validation": _watched(teacher, acted(sets.clips("ravdess", config)), config),
     }
     watched = {name: found for name, found in watched.items() if found}
@@ -112,6 +118,8 @@ def train(config: SequenceConfig) -> Path:
     Run(accelerator, config, model, SequenceBatches(config, lines), measure if watched else None).fit()
     if accelerator.is_main_process:
         model.load_state_dict(load_best(config.run))
+        if isinstance(model.head, SequenceHead) and held_out:
+            calibrate(model.requires_grad_(False).eval(), held_out)
         save_model(config.run, config, model.state_dict())
     accelerator.end_training()
     return Path(config.run)
@@ -146,6 +154,40 @@ def told(networks: SequenceModel, line: Line, voice: NDArray[np.int64]) -> NDArr
     concentration = networks.head.concentrations(heard)[0].numpy()
     alpha = held(concentration, line.speech[: len(concentration)], NONSPEECH)
     return np.asarray(alpha / alpha.sum(axis=1, keepdims=True), np.float64)
+
+
+@torch.no_grad()
+def calibrate(model: SequenceModel, clips: Sequence[Clip]) -> None:
+    """Set how sharp and how sure the mixtures of whole lines are, by held-out actors, without and with their voice."""
+    told: dict[bool, list[Told]] = {False: [], True: []}
+    for speaker, own in by_speaker(clips).items():
+        random = np.random.default_rng(model.config.seed)
+        voice = voice_of(model.network, speaker, own, model.config.bfloat16, VirtualVoice(), random)
+        rated = rated_of(voice.clips)
+        for number, clip in enumerate(voice.clips):
+            samples = sound(clip)
+            features = features_of(model.network, samples, model.config.bfloat16)[None]
+            speech = loud_frames(samples)
+            chosen = np.linspace(0, speech.sum() - 1, FRAMES).round().astype(int)
+            others = torch.arange(len(voice.clips)) != number
+            for with_voice, lines in told.items():
+                guesses = model.head.guesses(voice.means[None, others], voice.seconds[None, others] * with_voice)
+                means = model.head.means(features, torch.from_numpy(speech)[None].float(), guesses)
+                frames = means[:, np.flatnonzero(speech)[chosen]]
+                intended = torch.from_numpy(voice.emotions[number : number + 1])
+                lines.append((frames, guesses._replace(line_logits=features[:, :0, :0]), intended, rated[[number]]))
+    with torch.enable_grad():
+        fit_sharpness(model.head, [_together(lines) for lines in told.values()])
+
+
+def _together(lines: Sequence[Told]) -> Told:
+    frames, guesses, intended, rated = zip(*lines, strict=True)
+    return (
+        torch.cat(frames),
+        Guesses(*map(torch.cat, zip(*guesses, strict=True))),
+        torch.cat(intended),
+        torch.cat(rated),
+    )
 
 
 def _figures(networks: SequenceModel, lines: Sequence[Line]) -> dict[str, float]:
