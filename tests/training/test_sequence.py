@@ -20,6 +20,7 @@ from dser_training.main import main
 from dser_training.segments import REACH, SequenceHead, segment_means
 from dser_training.stages.checkpoint import load_model
 from dser_training.stages.load import load
+from dser_training.stages.sequence import SequenceModel, told
 from dser_training.stages.sequences import SequenceBatches, by_speaker, made, taught
 from dser_training.stages.sounds import sound
 from dser_training.stages.teacher import heard_in_windows, told_in_windows
@@ -172,6 +173,21 @@ def test_no_line_of_a_sequence_stands_in_its_own_voice(start: Path, corpus: Path
     [first, *_] = taught(teacher, clips[:3], config)
     assert first.kind == "speech"
     assert len(first.others()) == 2
+
+
+def test_long_lines_are_cut_to_learn_from_and_told_whole(start: Path, run: Path, corpus: Path) -> None:
+    config = replace(load_sequence_config(corpus, start), splices_per_voice=2, voices=1, longest_seconds=2.0)
+    clips = [clip for clip in read("crema-d", corpus) if clip.split == "develop"]
+    model = load(run)
+    assert isinstance(model, SequenceModel)
+    lines = made(model.network, clips, config)
+    batch = SequenceBatches(config, lines)[0]
+    assert batch.features.shape[1] == batch.speech.shape[1] == 100
+    model.config = config
+    for line in lines:
+        mixtures = told(model, line, line.others())
+        assert mixtures.shape == line.mixtures.shape
+        assert np.allclose(mixtures.sum(axis=1), 1, atol=1e-5)
 
 
 def test_speakers_who_say_nothing_are_left_out(start: Path, corpus: Path, tmp_path: Path) -> None:

@@ -109,9 +109,9 @@ def train(config: SequenceConfig) -> Path:
     watched = {name: found for name, found in watched.items() if found}
 
     def measure(networks: SequenceModel) -> tuple[float, Figures]:
-        figures = {name: _figures(networks, found) for name, found in watched.items()}
-        first = next(iter(figures.values()))
-        return 1 - (first["mean_absolute_error alone"] + first["mean_absolute_error with the voice"]) / 2, figures
+        found = {name: _figures(networks, lines) for name, lines in watched.items()}
+        first = next(iter(found.values()))
+        return 1 - (first["mean_absolute_error alone"] + first["mean_absolute_error with the voice"]) / 2, found
 
     torch.manual_seed(config.seed)
     model = SequenceModel(config, teacher)
@@ -152,7 +152,7 @@ def told(networks: SequenceModel, line: Line, voice: NDArray[np.int64]) -> NDArr
         features = networks.network.features(networks.network.hidden(batch.waves))
     heard = networks.head.hear_line(features, batch.speech, batch.lines, batch.weights)
     concentration = networks.head.concentrations(heard)[0].numpy()
-    alpha = held(concentration, line.speech[: len(concentration)], NONSPEECH)
+    alpha = held(concentration, line.speech, NONSPEECH)
     return np.asarray(alpha / alpha.sum(axis=1, keepdims=True), np.float64)
 
 

@@ -7,6 +7,7 @@ the lines of their voices is kept; with a network that is trained, their sound i
 from __future__ import annotations
 
 import logging
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -201,12 +202,15 @@ class SequenceBatches(Dataset[SequenceBatch]):
     def __getitem__(self, number: int) -> SequenceBatch:
         random = np.random.default_rng([self.config.seed, self.epoch, number])
         lines = [self.lines[index] for index in self.batches[number]]
-        return batch_of(lines, [_drawn_voice(line, random) for line in lines], self.config)
+        longest = round(self.config.longest_seconds * FRAME_RATE)
+        return batch_of(lines, [_drawn_voice(line, random) for line in lines], self.config, longest)
 
 
-def batch_of(lines: Sequence[Line], voices: Sequence[NDArray[np.int64]], config: SequenceConfig) -> SequenceBatch:
-    """Lines side by side, each against these lines of its voice."""
-    count = min(max(len(line.speech) for line in lines), round(config.longest_seconds * FRAME_RATE))
+def batch_of(
+    lines: Sequence[Line], voices: Sequence[NDArray[np.int64]], config: SequenceConfig, most_frames: int | None = None
+) -> SequenceBatch:
+    """Lines side by side, each against these lines of its voice; at most so many frames of each."""
+    count = min(max(len(line.speech) for line in lines), most_frames or sys.maxsize)
     size = lines[0].features.shape[1]
     longest = max(1, max(map(len, voices)))
     speech, target = torch.zeros(len(lines), count), torch.full((len(lines), count, len(EMOTIONS)), 1 / len(EMOTIONS))
