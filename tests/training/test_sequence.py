@@ -85,6 +85,7 @@ def run(corpus: Path, start: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder / "sequence"
 
 
+@pytest.mark.slow
 def test_only_the_hazard_is_learned_and_the_rest_is_the_utterance_models(run: Path, start: Path) -> None:
     before, after = load_model(start)[1], load_model(run)[1]
     changed = {key for key, tensor in before.items() if not torch.equal(after[key], tensor)}
@@ -96,12 +97,14 @@ def test_only_the_hazard_is_learned_and_the_rest_is_the_utterance_models(run: Pa
     assert torch.equal(after["head.first_sharpness"], before["head.log_sharpness"])
 
 
+@pytest.mark.slow
 def test_the_same_settings_give_the_same_again(corpus: Path, start: Path, run: Path, tmp_path: Path) -> None:
     assert main(["sequence", "--config", str(config_of(corpus, start, tmp_path))]) == 0
     first, again = load_model(run)[1], load_model(tmp_path / "sequence")[1]
     assert all(torch.equal(again[key], tensor) for key, tensor in first.items())
 
 
+@pytest.mark.slow
 def test_a_bundle_tells_what_the_networks_tell_and_goes_on_in_blocks(run: Path, corpus: Path, tmp_path: Path) -> None:
     config = tmp_path / "export.yaml"
     config.write_text(yaml.safe_dump({"stage": "sequence", "start": "-", "run": str(run)}), encoding="utf-8")
@@ -121,6 +124,7 @@ def test_a_bundle_tells_what_the_networks_tell_and_goes_on_in_blocks(run: Path, 
     assert np.abs(track.concentration[spoken] - whole[spoken]).max() < 1e-3  # half a minute at a time, and no seam
 
 
+@pytest.mark.slow
 def test_the_papers_sequence_model_learns_from_what_the_teacher_tells(
     corpus: Path, random_backbone: Make, tmp_path: Path
 ) -> None:
@@ -139,6 +143,7 @@ def test_the_papers_sequence_model_learns_from_what_the_teacher_tells(
     assert not torch.equal(before[layer], after[layer])
 
 
+@pytest.mark.slow
 def test_the_teacher_hears_each_window_by_itself(start: Path, corpus: Path) -> None:
     teacher = load_utterance(start)
     clip = next(clip for clip in read("crema-d", corpus) if len(sound(clip)) > 32_000)
@@ -158,6 +163,7 @@ def test_the_teacher_hears_each_window_by_itself(start: Path, corpus: Path) -> N
     ).all()
 
 
+@pytest.mark.slow
 def test_no_line_of_a_sequence_stands_in_its_own_voice(start: Path, corpus: Path) -> None:
     teacher = load_utterance(start)
     config = replace(load_sequence_config(corpus, start), splices_per_voice=4, voices=1)
@@ -175,6 +181,7 @@ def test_no_line_of_a_sequence_stands_in_its_own_voice(start: Path, corpus: Path
     assert len(first.others()) == 2
 
 
+@pytest.mark.slow
 def test_long_lines_are_cut_to_learn_from_and_told_whole(start: Path, run: Path, corpus: Path) -> None:
     config = replace(load_sequence_config(corpus, start), splices_per_voice=2, voices=1, longest_seconds=2.0)
     clips = [clip for clip in read("crema-d", corpus) if clip.split == "develop"]
@@ -190,6 +197,7 @@ def test_long_lines_are_cut_to_learn_from_and_told_whole(start: Path, run: Path,
         assert np.allclose(mixtures.sum(axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_speakers_who_say_nothing_are_left_out(start: Path, corpus: Path, tmp_path: Path) -> None:
     teacher = load_utterance(start)
     soundfile.write(tmp_path / "silence.wav", np.zeros(16_000), 16_000)
