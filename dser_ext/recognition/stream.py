@@ -62,12 +62,13 @@ class Stream:
             return np.zeros((0, len(EMOTIONS)), np.float32)
         start = max(self._first, self._heard - WINDOW_FRAMES)
         window = self._samples[(start - self._first) * HOP : (self._heard - self._first) * HOP]
-        concentration = self._recognizer.concentration(
-            self._recognizer.hear(AudioArray(window, SAMPLE_RATE)), self._voice
-        )
-        told = concentration[self._told - start : until - start]
+        told = self._hear(window)[self._told - start : until - start]
         self._told = until
         keep = max(0, self._heard + STEP_FRAMES - WINDOW_FRAMES)  # where the next window starts
         if keep > self._first:
             self._samples, self._first = self._samples[(keep - self._first) * HOP :], keep
         return told
+
+    def _hear(self, window: NDArray[np.float32]) -> Concentration:
+        """The concentrations of a window's frames."""
+        return self._recognizer.concentration(self._recognizer.hear(AudioArray(window, SAMPLE_RATE)), self._voice)

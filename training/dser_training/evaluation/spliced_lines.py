@@ -67,14 +67,33 @@ def live(recognizer: Recognizer, clips: Sequence[Clip]) -> dict[str, Any]:
     if not spliced:
         return {}
     whole = _figures([(s.line, recognizer.concentration(s.heard, s.voices[ALL])) for s in spliced])
-    found = {}
-    for seconds in LOOK_AHEADS:
-        told = []
-        for splice in spliced:
-            stream = Stream(recognizer, splice.voices[ALL], seconds)
-            told.append((splice.line, np.concatenate([stream.feed(splice.samples), stream.end()])))
-        found[f"{seconds:g} s"] = _figures(told)
-    return found | {"the whole line": whole}
+    told: dict[float, list[tuple[changes.Known, NDArray[np.float32]]]] = {seconds: [] for seconds in LOOK_AHEADS}
+    for splice in spliced:
+        heard: dict[bytes, NDArray[np.float32]] = {}
+        for seconds, lines in told.items():
+            stream = _Replayed(recognizer, splice.voices[ALL], seconds, heard)
+            lines.append((splice.line, np.concatenate([stream.feed(splice.samples), stream.end()])))
+    return {f"{seconds:g} s": _figures(lines) for seconds, lines in told.items()} | {"the whole line": whole}
+
+
+class _Replayed(Stream):
+    """A stream that hears no window twice that another stream of the same line and voice has heard."""
+
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        voice: VoiceProfile | None,
+        seconds: float,
+        heard: dict[bytes, NDArray[np.float32]],
+    ) -> None:
+        super().__init__(recognizer, voice, seconds)
+        self._heard_windows = heard
+
+    def _hear(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
+        key = window.tobytes()
+        if key not in self._heard_windows:
+            self._heard_windows[key] = super()._hear(window)
+        return self._heard_windows[key]
 
 
 def example(
