@@ -1,7 +1,7 @@
 """Sequences to learn from: splices of one speaker's clips, and speech that the teacher tells.
 
-Splices are drawn, joined and put through a virtual voice from the seed. What the frozen network hears of them and of
-the lines of their voices is kept; with a network that is trained, their sound is made anew in every epoch.
+Splices are drawn, joined and put through a virtual voice from the seed. What the network hears of them and of the lines
+of their voices is kept, and where the network is trained, too, their sound.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import logging
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -58,6 +58,7 @@ class Line:
 
     kind: of splice, or "speech". clips: it is made of. features: (F, D) float16. speech: (F,) bool.
     mixtures: (F, 6), the truth or what the teacher tells. borders: seconds, of true changes.
+    samples: (320 F,), where they are heard again.
     """
 
     kind: str
@@ -144,7 +145,8 @@ def taught(teacher: UtteranceModel, clips: Sequence[Clip], config: SequenceConfi
                 teacher, windows, len(samples) // HOP, voice.means[others], voice.seconds[others]
             )
             spliced = Spliced(samples, mixtures, ())
-            lines.append(_line(teacher.network, "speech", (clip,), voice, spliced, config.bfloat16))
+            line = _line(teacher.network, "speech", (clip,), voice, spliced, config.bfloat16)
+            lines += _to_learn([line], config)
     return lines
 
 
@@ -162,8 +164,13 @@ def made(network: FeatureNetwork, clips: Sequence[Clip], config: SequenceConfig)
             voice = voice_of(network, speaker, own, config.bfloat16, virtual, random)
             counts = random.multinomial(config.splices_per_voice, share)
             drawn = dict(zip(kinds, counts.tolist(), strict=True))
-            lines += splices_of(network, voice, drawn, config.bfloat16, virtual, random)
+            lines += _to_learn(splices_of(network, voice, drawn, config.bfloat16, virtual, random), config)
     return lines
+
+
+def _to_learn(lines: Sequence[Line], config: SequenceConfig) -> list[Line]:
+    """Without the sound where it is not heard again: that of thousands of lines takes gigabytes."""
+    return list(lines) if config.train == "all" else [replace(line, samples=None) for line in lines]
 
 
 @dataclass(frozen=True)

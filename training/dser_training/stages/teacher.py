@@ -48,8 +48,7 @@ def told_in_windows(
 ) -> Frames:
     """The mixtures of `count` frames, (count, 6): those of the windows, joined by straight lines between their middles.
 
-    lines (L, D), weights (L,): the voice. Where no window has speech everything is neutral's and the voice's guess of
-    silence: the mixture of features of zero.
+    lines (L, D), weights (L,): the voice. Windows without speech say nothing; where none has any, features are zero.
     """
     means, middles = windows
     spoken = ~means[:, 0].isnan()
