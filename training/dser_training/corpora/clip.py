@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +44,14 @@ class Clip:
 def index(emotion: str | None) -> int | None:
     """Where an emotion stands in EMOTIONS; None stays None."""
     return None if emotion is None else EMOTIONS.index(emotion)
+
+
+def by_speaker(clips: Iterable[Clip]) -> dict[str, list[Clip]]:
+    """The clips of each speaker, in the order given."""
+    voices: dict[str, list[Clip]] = defaultdict(list)
+    for clip in clips:
+        voices[clip.speaker].append(clip)
+    return dict(voices)
 
 
 def acted(clips: Sequence[Clip]) -> list[Clip]:

@@ -33,6 +33,8 @@ TONE_FRAMES = 10  # that a clip's room tone is taken from, its quietest
 
 Sound = NDArray[np.float32]
 Random = np.random.Generator
+Change = Callable[[Sound], Sound]
+"""What every clip of a voice goes through alike; it keeps whole frames."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,12 @@ def draw(kind: str, clips: Sequence[Clip], random: Random) -> Splice:
     return Splice(kind, tuple(chosen), tuple(_pause(random) for _ in chosen[1:]))
 
 
-def render(splice: Splice, random: Random, change: Callable[[Sound], Sound] = lambda samples: samples) -> Spliced:
+def as_it_is(samples: Sound) -> Sound:
+    """No change."""
+    return samples
+
+
+def render(splice: Splice, random: Random, change: Change = as_it_is) -> Spliced:
     """The sound of a splice. change: what every clip goes through alike, such as a virtual voice."""
     parts = [_spoken(change(sound(clip))) for clip in splice.clips]
     pieces, fades, of_part = parts[:1], [], [0]

@@ -5,7 +5,6 @@ A line is told by the mean over its speech, as in the paper, and so is every lin
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dser_training.corpora.clip import Clip
+from dser_training.corpora.clip import Clip, by_speaker
 from dser_training.evaluation import metrics
 from dser_training.evaluation.voices import NONE, SETTINGS, draw
 from dser_training.heads import VoiceHead
@@ -58,10 +57,7 @@ class Speaker:
 
 def speakers(kept: dict[Clip, Kept]) -> list[Speaker]:
     """The speakers of some labelled lines."""
-    clips: dict[str, list[Clip]] = defaultdict(list)
-    for clip in kept:
-        clips[clip.speaker].append(clip)
-    return [Speaker.of(own, kept) for own in clips.values()]
+    return [Speaker.of(own, kept) for own in by_speaker(kept).values()]
 
 
 @torch.no_grad()

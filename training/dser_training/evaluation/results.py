@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from dser_ext.errors import AudioError
 from dser_ext.recognition.hearing import Hearing
 from dser_ext.recognition.recognizer import Recognizer
 from dser_ext.recognition.voice import VoiceProfile, merge
-from dser_training.corpora.clip import Clip
+from dser_training.corpora.clip import Clip, by_speaker
 from dser_training.corpora.conditions import Condition
 from dser_training.evaluation.voices import NONE, draw, seed
 
@@ -72,11 +71,8 @@ def measure(
 
     A line that a setting finds no other line for is left out of that setting.
     """
-    voices: dict[str, list[Clip]] = defaultdict(list)
-    for clip in clips:
-        voices[clip.speaker].append(clip)
     measurement = Measurement({setting: [] for setting in settings}, [], [])
-    for lines in voices.values():
+    for lines in by_speaker(clips).values():
         heard: list[tuple[Clip, Hearing]] = []
         for clip in lines:
             try:

@@ -21,8 +21,7 @@ from torch import Tensor
 from dser_ext.formats.files import written_whole
 from dser_ext.recognition.speech import held
 from dser_training.config import ConfigError, SequenceConfig, UtteranceConfig, document, from_settings
-from dser_training.corpora.augmentation import VirtualVoice
-from dser_training.corpora.clip import acted
+from dser_training.corpora.clip import acted, by_speaker
 from dser_training.evaluation.changes import Floats, figures
 from dser_training.evaluation.figures import rounded
 from dser_training.evaluation.sets import ACTED, clips
@@ -34,7 +33,7 @@ from dser_training.stages.checkpoint import MODEL
 from dser_training.stages.load import load
 from dser_training.stages.model import UtteranceModel
 from dser_training.stages.sequence import SequenceModel
-from dser_training.stages.sequences import Line, by_speaker, splices_of, voice_of
+from dser_training.stages.sequences import Line, splices_of, voice_of
 from dser_training.stages.teacher import heard_in_windows, told_in_windows
 
 log = logging.getLogger(__name__)
@@ -171,8 +170,8 @@ def _lines(
     voices: dict[str, list[NDArray[np.int64]]] = {setting: [] for setting in VOICES}
     for number, (speaker, own) in enumerate(by_speaker(acted(clips(name, config))).items()):
         random = np.random.default_rng([SEED, number])
-        voice = voice_of(teacher.network, speaker, own, config.bfloat16, VirtualVoice(), random)
-        for line in splices_of(teacher.network, voice, SPLICES, config.bfloat16, VirtualVoice(), random):
+        voice = voice_of(teacher.network, speaker, own, config.bfloat16)
+        for line in splices_of(teacher.network, voice, SPLICES, config.bfloat16, random):
             lines.append(line)
             order = random.permutation(line.others())
             for setting, most in VOICES.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from dser_ext.recognition.hearing import Hearing
 from dser_ext.recognition.recognizer import Recognizer
 from dser_ext.recognition.stream import Stream
 from dser_ext.recognition.voice import VoiceProfile, merge
-from dser_training.corpora.clip import Clip, acted
+from dser_training.corpora.clip import Clip, acted, by_speaker
 from dser_training.corpora.splices import draw, render
 from dser_training.evaluation import changes
 from dser_training.evaluation.voices import ALL, NONE, SEED
@@ -130,10 +129,7 @@ def _shares(concentration: NDArray[np.float32]) -> changes.Floats:
 
 
 def _splices(recognizer: Recognizer, clips: Sequence[Clip], counts: dict[str, int]) -> Iterator[Told]:
-    speakers: dict[str, list[Clip]] = defaultdict(list)
-    for clip in acted(clips):
-        speakers[clip.speaker].append(clip)
-    for number, own in enumerate(speakers.values()):
+    for number, own in enumerate(by_speaker(acted(clips)).values()):
         random = np.random.default_rng([SEED, number])
         profiles = _profiles(recognizer, own)
         tests = [clip for clip in acted(list(profiles)) if not clip.reference_only]

@@ -7,7 +7,6 @@ laugh, sob or gasp of somebody beside them.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -22,7 +21,7 @@ from dser_ext.emotion.track import FRAME_RATE
 from dser_ext.recognition.speech import HOP, loud_frames
 from dser_training.config import UtteranceConfig
 from dser_training.corpora.augmentation import VirtualVoice, change_line
-from dser_training.corpora.clip import Clip, CorpusError
+from dser_training.corpora.clip import Clip, CorpusError, by_speaker
 from dser_training.corpora.references import training_references
 from dser_training.losses import soft_labels
 from dser_training.stages.sounds import Sound, cut, joined, levelled, sound, whole_frames
@@ -94,11 +93,8 @@ class Batches(Dataset[Batch]):
 
 def batches_of_lots(config: UtteranceConfig, clips: Sequence[Clip], random: np.random.Generator) -> list[list[Lot]]:
     """Every clip once in an epoch, but for corpora of which only a share is heard, as lots of a batch each."""
-    voices: dict[str, list[Clip]] = defaultdict(list)
-    for clip in clips:
-        voices[clip.speaker].append(clip)
     lots, strangers = [], []
-    for voice in voices.values():
+    for voice in by_speaker(clips).values():
         share = config.shares.get(voice[0].corpus, 1.0)
         if config.head == "plain" or len(voice) < FEW_LINES:
             strangers += [clip for clip in voice if random.random() < share]

@@ -14,4 +14,6 @@ from dser_training.stages.sequence import SequenceModel
 def load(folder: str | Path) -> UtteranceModel | SequenceModel:
     """Raises CheckpointError or BackboneError."""
     config, tensors = load_model(folder)
-    return sequence.restored(config, tensors) if isinstance(config, SequenceConfig) else utterance.load(folder)
+    if isinstance(config, SequenceConfig):
+        return sequence.restored(config, tensors)
+    return utterance.restored(config, tensors, folder)

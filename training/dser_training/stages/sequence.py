@@ -20,8 +20,7 @@ from torch import Tensor, nn
 from dser_ext.emotion.track import FRAME_RATE
 from dser_ext.recognition.speech import held, loud_frames
 from dser_training.config import ConfigError, SequenceConfig
-from dser_training.corpora.augmentation import VirtualVoice
-from dser_training.corpora.clip import Clip, CorpusError, acted
+from dser_training.corpora.clip import Clip, CorpusError, acted, by_speaker
 from dser_training.corpora.clips import read
 from dser_training.evaluation import sets
 from dser_training.evaluation.changes import figures
@@ -36,7 +35,6 @@ from dser_training.stages.sequences import (
     SequenceBatch,
     SequenceBatches,
     batch_of,
-    by_speaker,
     features_of,
     made,
     splices_of,
@@ -138,8 +136,8 @@ def _watched(teacher: UtteranceModel, clips: Sequence[Clip], config: SequenceCon
     lines = []
     for number, (speaker, own) in enumerate(by_speaker(clips).items()):
         random = np.random.default_rng([config.seed, number])
-        voice = voice_of(teacher.network, speaker, own, config.bfloat16, VirtualVoice(), random)
-        lines += splices_of(teacher.network, voice, MEASURED, config.bfloat16, VirtualVoice(), random)
+        voice = voice_of(teacher.network, speaker, own, config.bfloat16)
+        lines += splices_of(teacher.network, voice, MEASURED, config.bfloat16, random)
     return lines
 
 
@@ -161,8 +159,7 @@ def calibrate(model: SequenceModel, clips: Sequence[Clip]) -> None:
     """Set how sharp and how sure the mixtures of whole lines are, by held-out actors, without and with their voice."""
     told: dict[bool, list[Told]] = {False: [], True: []}
     for speaker, own in by_speaker(clips).items():
-        random = np.random.default_rng(model.config.seed)
-        voice = voice_of(model.network, speaker, own, model.config.bfloat16, VirtualVoice(), random)
+        voice = voice_of(model.network, speaker, own, model.config.bfloat16)
         rated = rated_of(voice.clips)
         for number, clip in enumerate(voice.clips):
             samples = sound(clip)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -23,9 +23,9 @@ from dser_ext.emotion.track import FRAME_RATE
 from dser_ext.recognition.speech import HOP, loud_frames
 from dser_training.config import SequenceConfig
 from dser_training.corpora.augmentation import VirtualVoice
-from dser_training.corpora.clip import Clip
+from dser_training.corpora.clip import Clip, by_speaker
 from dser_training.corpora.references import others_of
-from dser_training.corpora.splices import Spliced, draw, render
+from dser_training.corpora.splices import Change, Spliced, as_it_is, draw, render
 from dser_training.losses import soft_labels
 from dser_training.networks import FeatureNetwork
 from dser_training.stages.batches import LEAST_FRAMES
@@ -75,14 +75,6 @@ class Line:
         return np.array([n for n, clip in enumerate(self.voice.clips) if clip not in self.clips], np.int64)
 
 
-def by_speaker(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
-    """The clips of each speaker."""
-    voices: dict[str, list[Clip]] = defaultdict(list)
-    for clip in clips:
-        voices[clip.speaker].append(clip)
-    return dict(voices)
-
-
 @torch.no_grad()
 def features_of(network: FeatureNetwork, samples: Sound, bfloat16: bool) -> Tensor:
     """(F, D)."""
@@ -91,12 +83,12 @@ def features_of(network: FeatureNetwork, samples: Sound, bfloat16: bool) -> Tens
 
 
 def voice_of(
-    network: FeatureNetwork, speaker: str, clips: Sequence[Clip], bfloat16: bool, virtual: VirtualVoice, random: Random
+    network: FeatureNetwork, speaker: str, clips: Sequence[Clip], bfloat16: bool, change: Change = as_it_is
 ) -> Voice:
-    """A speaker's lines as they sound in a virtual voice, without those that have no speech."""
+    """A speaker's lines, without those that have no speech. change: what they go through, such as a virtual voice."""
     kept, means, seconds = [], [], []
     for clip in clips:
-        samples = whole_frames(virtual(sound(clip), random))
+        samples = change(sound(clip))
         speech = loud_frames(samples)
         if speech.sum() >= LEAST_FRAMES:
             kept.append(clip)
@@ -108,7 +100,12 @@ def voice_of(
 
 
 def splices_of(
-    network: FeatureNetwork, voice: Voice, counts: dict[str, int], bfloat16: bool, virtual: VirtualVoice, random: Random
+    network: FeatureNetwork,
+    voice: Voice,
+    counts: dict[str, int],
+    bfloat16: bool,
+    random: Random,
+    change: Change = as_it_is,
 ) -> list[Line]:
     """So many splices of each kind, of the voice's clips that are no mere references; none of one emotion alone."""
     clips = [clip for clip in voice.clips if not clip.reference_only]
@@ -118,7 +115,7 @@ def splices_of(
     for kind, count in counts.items():
         for _ in range(count):
             splice = draw(kind, clips, random)
-            spliced = render(splice, random, lambda samples: whole_frames(virtual(samples, random)))
+            spliced = render(splice, random, change)
             lines.append(_line(network, kind, splice.clips, voice, spliced, bfloat16))
     return lines
 
@@ -135,8 +132,7 @@ def taught(teacher: UtteranceModel, clips: Sequence[Clip], config: SequenceConfi
     """Speech as the teacher tells it in sliding windows, each clip against the speaker's others."""
     lines = []
     for speaker, own in by_speaker(clips).items():
-        random = np.random.default_rng(config.seed)
-        voice = voice_of(teacher.network, speaker, own, config.bfloat16, VirtualVoice(), random)
+        voice = voice_of(teacher.network, speaker, own, config.bfloat16)
         for clip in voice.clips:
             samples = sound(clip)[: round(config.longest_seconds * FRAME_RATE) * HOP]
             windows = heard_in_windows(teacher, samples, config.window_seconds, config.stride_seconds)
@@ -161,11 +157,16 @@ def made(network: FeatureNetwork, clips: Sequence[Clip], config: SequenceConfig)
         for version in range(config.voices):
             random = np.random.default_rng([config.seed, number, version])
             virtual = VirtualVoice.drawn(config.augmentation, random) if version else VirtualVoice()
-            voice = voice_of(network, speaker, own, config.bfloat16, virtual, random)
+            change = partial(_changed, virtual, random)
+            voice = voice_of(network, speaker, own, config.bfloat16, change)
             counts = random.multinomial(config.splices_per_voice, share)
             drawn = dict(zip(kinds, counts.tolist(), strict=True))
-            lines += _to_learn(splices_of(network, voice, drawn, config.bfloat16, virtual, random), config)
+            lines += _to_learn(splices_of(network, voice, drawn, config.bfloat16, random, change), config)
     return lines
+
+
+def _changed(virtual: VirtualVoice, random: Random, samples: Sound) -> Sound:
+    return whole_frames(virtual(samples, random))
 
 
 def _to_learn(lines: Sequence[Line], config: SequenceConfig) -> list[Line]:

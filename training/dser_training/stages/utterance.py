@@ -101,6 +101,11 @@ def load(folder: str | Path) -> UtteranceModel:
     config, tensors = load_model(folder)
     if not isinstance(config, UtteranceConfig):
         raise CheckpointError(f"{folder}: a run of another stage; name one of the utterance stage")
+    return restored(config, tensors, folder)
+
+
+def restored(config: UtteranceConfig, tensors: dict[str, Tensor], folder: str | Path) -> UtteranceModel:
+    """The networks of a run that was read, ready to use. Raises CheckpointError or BackboneError."""
     model = UtteranceModel(config)
     restore(model, tensors, folder)
     return model.requires_grad_(False).eval()
