@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
@@ -10,9 +11,26 @@ from pathlib import Path
 
 import pytest
 
+CREMA_D = Path(__file__).resolve().parents[3] / "shared" / "data" / "crema-d"
 collect_ignore_glob = [] if find_spec("torch") else ["*"]
 os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported: without it, a name is tried for half a minute
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # networks this small are faster so, many times where cores are busy
+
+
+@pytest.fixture(scope="session")
+def few_actors() -> Callable[[Path, dict[str, int], int], Path]:
+    """Copies some clips of so many actors of each split of CREMA-D into a folder, in the published layout."""
+    from dser_training.corpora.split import actors
+
+    def copy(folder: Path, counts: dict[str, int], clips_per_actor: int) -> Path:
+        for split, count in counts.items():
+            for actor in actors()[split][:count]:
+                (folder / actor).mkdir(parents=True)
+                for clip in sorted((CREMA_D / actor).iterdir())[:clips_per_actor]:
+                    shutil.copy(clip, folder / actor)
+        return folder
+
+    return copy
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,6 @@ import yaml
 from dser_training.config import SequenceConfig
 from dser_training.corpora.clip import Clip
 from dser_training.corpora.clips import read
-from dser_training.corpora.split import actors
 from dser_training.main import main
 from dser_training.segments import REACH, SequenceHead, segment_means
 from dser_training.stages.checkpoint import load_model
@@ -29,6 +27,7 @@ from dser_training.stages.utterance import load as load_utterance
 import dser_ext
 
 Make = Callable[[str], Path]
+FewActors = Callable[[Path, dict[str, int], int], Path]
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
@@ -41,14 +40,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("corpora") / "crema-d"
-    for split, count in ACTORS.items():
-        for actor in actors()[split][:count]:
-            (folder / actor).mkdir(parents=True)
-            for clip in sorted((DATA / "crema-d" / actor).iterdir())[:CLIPS_PER_ACTOR]:
-                shutil.copy(clip, folder / actor)
-    return folder
+def corpus(few_actors: FewActors, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return few_actors(tmp_path_factory.mktemp("corpora") / "crema-d", ACTORS, CLIPS_PER_ACTOR)
 
 
 def utterance_run(corpus: Path, backbone: Path, folder: Path, **settings: object) -> Path:

@@ -17,7 +17,6 @@ import torch
 import yaml
 from dser_training.backbones import backbone
 from dser_training.corpora.clip import Clip
-from dser_training.corpora.split import actors
 from dser_training.export import in_eight_bits
 from dser_training.main import main
 from dser_training.networks import FeatureNetwork, levelled
@@ -51,14 +50,10 @@ Make = Callable[[str], Path]
 
 
 @pytest.fixture(scope="module")
-def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def corpora(few_actors: Callable[[Path, dict[str, int], int], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few clips of a few actors of each split, readers and bursts, in the published layouts."""
     folder = tmp_path_factory.mktemp("corpora")
-    for split, count in ACTORS.items():
-        for actor in actors()[split][:count]:
-            (folder / "crema-d" / actor).mkdir(parents=True)
-            for clip in sorted((DATA / "crema-d" / actor).iterdir())[:CLIPS_PER_ACTOR]:
-                shutil.copy(clip, folder / "crema-d" / actor)
+    few_actors(folder / "crema-d", ACTORS, CLIPS_PER_ACTOR)
     for speaker in sorted((DATA / "read/librispeech").iterdir())[:4]:
         (folder / "read/librispeech" / speaker.name).mkdir(parents=True)
         shutil.copy(next(speaker.iterdir()), folder / "read/librispeech" / speaker.name)

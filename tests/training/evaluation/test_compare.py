@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import yaml
-from dser_training.corpora.split import actors
 from dser_training.evaluation.compare import compare
 from dser_training.evaluation.comparison import load
 from dser_training.evaluation.variant import Variant
@@ -30,14 +29,9 @@ Form = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def corpus(few_actors: Callable[[Path, dict[str, int], int], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few clips of a few actors of each split, and the raters' votes."""
-    folder = tmp_path_factory.mktemp("corpora") / "crema-d"
-    for split, count in ACTORS.items():
-        for actor in actors()[split][:count]:
-            (folder / actor).mkdir(parents=True)
-            for clip in sorted((CREMA_D / actor).iterdir())[:CLIPS_PER_ACTOR]:
-                shutil.copy(clip, folder / actor)
+    folder = few_actors(tmp_path_factory.mktemp("corpora") / "crema-d", ACTORS, CLIPS_PER_ACTOR)
     shutil.copy(RATINGS / "tabulatedVotes.csv", folder)
     return folder
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
-from dser_training.corpora.split import actors
 from dser_training.evaluation.voices import ALL, NONE
 from dser_training.main import main
 
@@ -22,14 +20,12 @@ CLIPS_PER_ACTOR = 18
 
 @pytest.mark.slow
 def test_both_are_trained_once_and_measured_on_the_same_splices(
-    random_backbone: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    few_actors: Callable[[Path, dict[str, int], int], Path],
+    random_backbone: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    corpus = tmp_path / "crema-d"
-    for split, count in ACTORS.items():
-        for actor in actors()[split][:count]:
-            (corpus / actor).mkdir(parents=True)
-            for clip in sorted((CREMA_D / actor).iterdir())[:CLIPS_PER_ACTOR]:
-                shutil.copy(clip, corpus / actor)
+    corpus = few_actors(tmp_path / "crema-d", ACTORS, CLIPS_PER_ACTOR)
     form = {
         "settings": {
             "backbone": str(random_backbone("whisper")), "corpora": {"crema-d": str(corpus)},
