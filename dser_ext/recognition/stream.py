@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dser_ext.audio import SAMPLE_RATE, AudioArray
 from dser_ext.emotion.names import EMOTIONS
 from dser_ext.emotion.track import FRAME_RATE
+from dser_ext.errors import DserError
 from dser_ext.recognition.recognizer import Recognizer
 from dser_ext.recognition.speech import HOP
 from dser_ext.recognition.voice import VoiceProfile
@@ -26,7 +27,8 @@ class Stream:
     """One live line of a speaker.
 
     voice: that it is measured against, if there is one. look_ahead_seconds: that a frame waits for what comes after it;
-    with 0 it is told from the past alone. Raises VoiceError if the voice was made with another model.
+    with 0 it is told from the past alone. Raises VoiceError if the voice was made with another model, and DserError if
+    a window does not reach that far.
     """
 
     def __init__(
@@ -35,6 +37,9 @@ class Stream:
         if voice is not None:
             recognizer.check(voice)
         self._recognizer, self._voice = recognizer, voice
+        most = (WINDOW_FRAMES - STEP_FRAMES) / FRAME_RATE
+        if not 0 <= look_ahead_seconds <= most:
+            raise DserError(f"a look-ahead of {look_ahead_seconds} s cannot be had; choose 0 to {most:g} s")
         self._look_ahead = round(look_ahead_seconds * FRAME_RATE)
         self._samples = np.zeros(0, np.float32)  # the last of the line
         self._first = 0  # frame that they start at

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dser_ext.audio import AudioArray
+from dser_ext.errors import DserError
 from dser_ext.recognition.recognizer import Recognizer, loaded
 from dser_ext.recognition.stream import STEP_FRAMES, Stream
 
@@ -45,6 +46,16 @@ def test_a_line_is_told_a_bounded_time_behind_it(recognizer: Recognizer, speech:
     for frame in range(150):
         told += len(stream.feed(speech[frame * HOP : (frame + 1) * HOP]))
         assert frame + 1 - told <= 15 + STEP_FRAMES
+
+
+@pytest.mark.parametrize("seconds", [-0.1, 4.9, float("nan"), float("inf")])
+def test_a_look_ahead_beyond_the_window_is_refused(recognizer: Recognizer, seconds: float) -> None:
+    with pytest.raises(DserError, match=r"cannot be had; choose 0 to 4\.8 s"):
+        Stream(recognizer, look_ahead_seconds=seconds)
+
+
+def test_the_longest_look_ahead_tells_every_frame(recognizer: Recognizer, speech: NDArray[np.float32]) -> None:
+    assert spoken(Stream(recognizer, look_ahead_seconds=4.8), speech, 5000).shape == (-(-len(speech) // HOP), 6)
 
 
 def test_what_is_told_late_is_what_the_whole_line_tells(recognizer: Recognizer, speech: NDArray[np.float32]) -> None:
