@@ -22,7 +22,7 @@ from dser_ext.recognition.hearing import Hearing
 from dser_ext.recognition.speech import held
 from dser_ext.recognition.voice import VoiceLines, VoiceProfile
 
-BLOCK_FRAMES = 1_500  # of the head, half a minute at a time; memory of larger blocks ends up in splinters
+BLOCK_FRAMES = 3_000  # of the head, a minute at a time; memory of larger blocks ends up in splinters
 SHORT_SECONDS = 0.3  # too little to tell an emotion from
 VOICE_HINT = (
     "without a voice, speech is measured against a generic one; other lines of the same speaker make it surer "

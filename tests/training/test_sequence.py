@@ -87,7 +87,7 @@ def test_only_the_hazard_is_learned_and_the_rest_is_the_utterance_models(run: Pa
     assert learned
     assert all(key.startswith("head.hazard.") for key in learned)
     assert after["head.hazard.leave.weight"].any()
-    assert torch.equal(after["head.first_sharpness"], before["head.log_sharpness"])
+    assert not torch.equal(after["head.first_sharpness"], before["head.log_sharpness"])  # of whole lines, not windows
 
 
 @pytest.mark.slow
@@ -206,14 +206,41 @@ def load_sequence_config(corpus: Path, start: Path) -> SequenceConfig:
 def test_segments_are_means_of_what_no_change_lies_between() -> None:
     features = torch.cat([torch.zeros(1, 40, 2), torch.ones(1, 40, 2)], dim=1) + 0.1 * torch.randn(1, 80, 2)
     speech, hazard = torch.ones(1, 80), torch.zeros(1, 80)
-    assert torch.allclose(segment_means(features, speech, hazard), features.mean(dim=1, keepdim=True), atol=1e-5)
+    means, counts = segment_means(features, speech, hazard)
+    assert torch.allclose(means, features.mean(dim=1, keepdim=True), atol=1e-5)
+    assert torch.allclose(counts, torch.tensor(80.0))
     hazard[0, 40] = 50.0
-    means = segment_means(features, speech, hazard)
+    means, counts = segment_means(features, speech, hazard)
     assert torch.allclose(means[0, :40], features[0, :40].mean(dim=0), atol=1e-4)
     assert torch.allclose(means[0, 40:], features[0, 40:].mean(dim=0), atol=1e-4)
     speech[0, :20] = 0
-    assert torch.allclose(segment_means(features, speech, hazard)[0, 0], features[0, 20:40].mean(dim=0), atol=1e-4)
-    assert not segment_means(features, torch.zeros(1, 80), hazard).any()
+    means, counts = segment_means(features, speech, hazard)
+    assert torch.allclose(means[0, 0], features[0, 20:40].mean(dim=0), atol=1e-4)
+    assert torch.allclose(counts[0, 0], torch.tensor(20.0))
+    means, counts = segment_means(features, torch.zeros(1, 80), hazard)
+    assert not means.any()
+    assert (counts == 1).all()
+
+
+@torch.no_grad()
+def test_a_border_between_segments_of_one_emotion_is_no_change() -> None:
+    torch.manual_seed(0)
+    head = SequenceHead(6, 25, 8.0).eval()
+    head.centres.copy_(3 * torch.eye(6))
+    torch.nn.init.constant_(head.hazard.leave.bias, -20.0)
+    heard = head.hazard.forward
+    border = torch.zeros(1, 200)
+    border[:, 100] = 20.0
+    head.hazard.forward = lambda *given: heard(*given) + border  # type: ignore[method-assign]
+    same = 3 * torch.eye(6)[[1] * 200][None]
+    same[:, 100:, 0] += 0.5
+    other = 3 * torch.eye(6)[[1] * 100 + [3] * 100][None]
+    guesses = head.guesses(torch.zeros(1, 1, 6), torch.zeros(1, 1))
+    [of_same] = head.means(same, torch.ones(1, 200), guesses)
+    [of_other] = head.means(other, torch.ones(1, 200), guesses)
+    assert torch.allclose(of_same[0], of_same[-1], atol=0.05)
+    assert torch.allclose(of_other[0], other[0, 0], atol=0.05)
+    assert torch.allclose(of_other[-1], other[0, -1], atol=0.05)
 
 
 def test_a_frame_hears_no_further_than_its_context() -> None:

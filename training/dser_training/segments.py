@@ -3,6 +3,10 @@
 Between neighbouring frames lies a hazard of a change, h ≥ 0. Two frames belong together as far as none lies between
 them: by exp(-Σ h). A frame is told from the mean over the speech that belongs to it, so the frames of a segment are
 told alike, nothing flickers, and at a change the mean turns as fast as the hazard is high.
+
+A first hazard is learned from what is heard around a frame. Whether the emotion changes there is then judged by what
+the segments on both sides express, along the whole line (`chain`): what ends one segment and begins another of the
+same emotion is no change, and a doubtful one goes with its neighbours. Frames are told from the segments that remain.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from dser_ext.emotion.names import EMOTIONS
+from dser_training import chain
 from dser_training.heads import Guesses, Heard, VoiceHead
 from dser_training.networks import smoothed_speech
 
@@ -21,6 +26,9 @@ CHANNELS, KERNEL = 32, 5
 DILATIONS = (1, 2, 4, 8, 16, 32)
 USUAL_HAZARD = -4.0  # that a change is learned from, before the softplus: one in 50 frames
 FEATURE_SCALE = 4.0  # deviations within emotions that a frame's features have
+EVIDENCE = 5.0  # how much what a segment expresses counts, against changes being rare
+RARITY = 0.03  # of changes, by which the first hazard counts as one
+FIRMNESS = 6.0  # hazard of what is surely a change
 
 
 class Hazard(nn.Module):
@@ -64,20 +72,27 @@ class SequenceHead(VoiceHead):
         """What each frame is told from, (batch, frames, size)."""
         smooth = smoothed_speech(features, speech, self.smoothing_frames)
         first = self.log_mixture(smooth, guesses, self.first_sharpness).detach()
-        return segment_means(features, speech, self.hazard(features, speech, first))
+        hazard = self.hazard(features, speech, first)
+        means, counts = segment_means(features, speech, hazard)
+        evidence = EVIDENCE * speech[..., None] / counts * self.log_mixture(means, guesses, self.first_sharpness)
+        changes = chain.changes(evidence, 1 - (-RARITY * hazard).exp())
+        return segment_means(features, speech, FIRMNESS * changes)[0]
 
     @property
     def context_frames(self) -> int:
         """Frames on either side that a frame is told from."""
-        return REACH + sum(KERNEL // 2 * dilation for dilation in DILATIONS) + self.smoothing_frames // 2
+        learned = sum(KERNEL // 2 * dilation for dilation in DILATIONS) + self.smoothing_frames // 2
+        return REACH + chain.REACH + REACH + learned
 
     def learned(self) -> list[nn.Parameter]:
         """The hazard; how a voice is measured is the utterance model's."""
         return list(self.hazard.parameters())
 
 
-def segment_means(features: Tensor, speech: Tensor, hazard: Tensor) -> Tensor:
+def segment_means(features: Tensor, speech: Tensor, hazard: Tensor) -> tuple[Tensor, Tensor]:
     """The mean over the speech that belongs to each frame, (batch, frames, size); zero where none is within reach.
+
+    Also how many frames of speech that are, (batch, frames, 1), at least one.
 
     Frames come in pieces of REACH, and each piece is compared with itself and its neighbours: what a line costs grows
     with its length and not with the square of it.
@@ -94,4 +109,4 @@ def segment_means(features: Tensor, speech: Tensor, hazard: Tensor) -> Tensor:
 
     before, after = sums(pieces[:, :-2], torch.triu), sums(pieces[:, 2:], torch.tril)
     total = (before + sums(own, lambda together: together) + after).flatten(1, 2)[:, :count]
-    return total[..., :-1] / total[..., -1:].clamp(min=1e-6)
+    return total[..., :-1] / total[..., -1:].clamp(min=1e-6), total[..., -1:].clamp(min=1)

@@ -19,7 +19,7 @@ CLIPS_PER_ACTOR = 18
 
 
 @pytest.mark.slow
-def test_both_are_trained_once_and_measured_on_the_same_splices(
+def test_both_are_trained_and_measured_on_the_same_splices(
     few_actors: Callable[[Path, dict[str, int], int], Path],
     random_backbone: Callable[[str], Path],
     tmp_path: Path,
@@ -35,6 +35,7 @@ def test_both_are_trained_once_and_measured_on_the_same_splices(
             "corpora": {"crema-d": str(corpus)}, "voices": 1, "splices_per_voice": 2, "epochs": 1, "workers": 0,
         },
         "variants": {"voice, one": {"estimated": True}},
+        "trained": {},
         "windows": [1.0, 0.6],
         "strides": [0.8],
         "sets": ["test", "develop"],
@@ -49,8 +50,14 @@ def test_both_are_trained_once_and_measured_on_the_same_splices(
         assert (windows, whole) == ("windows of 1 s every 0.8 s", "sequence model")
         assert all({NONE, ALL} < settings.keys() for settings in sets[title].values())
         assert f"## {title}" in printed
-    assert main(["sequences", "--config", str(file)]) == 0  # nothing is trained again
+    form |= {"variants": {}, "trained": {"voice, one": str(tmp_path / "run" / "voice-one-sequence")}}
+    file.write_text(yaml.safe_dump(form), encoding="utf-8")
+    assert main(["sequences", "--config", str(file)]) == 0  # what is there is measured in the same way
     assert capsys.readouterr().out == printed
+    form["trained"] = {"voice, one": str(tmp_path / "run" / "voice-one")}
+    file.write_text(yaml.safe_dump(form), encoding="utf-8")
+    assert main(["sequences", "--config", str(file)]) == 1
+    assert "no run of the sequence stage" in capsys.readouterr().err
 
 
 def test_what_is_no_table_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

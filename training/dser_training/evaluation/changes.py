@@ -31,6 +31,12 @@ class Found:
     seconds: float
 
 
+def shares(concentration: NDArray[np.float32]) -> Floats:
+    """Concentrations (F, 6) → the mixtures that are expected, whose rows sum to 1."""
+    alpha = np.float64(concentration)
+    return np.asarray(alpha / alpha.sum(axis=1, keepdims=True))
+
+
 def changes(mixtures: Floats) -> list[float]:
     """Seconds at which the strongest emotion becomes another one that then holds for HELD_FRAMES; mixtures (F, 6)."""
     strongest = mixtures.argmax(axis=1)

@@ -22,7 +22,7 @@ from dser_ext.formats.files import written_whole
 from dser_ext.recognition.speech import held
 from dser_training.config import ConfigError, SequenceConfig, UtteranceConfig, document, from_settings
 from dser_training.corpora.clip import acted, by_speaker
-from dser_training.evaluation.changes import Floats, figures
+from dser_training.evaluation.changes import Floats, figures, shares
 from dser_training.evaluation.figures import rounded
 from dser_training.evaluation.sets import ACTED, clips
 from dser_training.evaluation.spliced_lines import SPLICES, VOICES
@@ -35,6 +35,7 @@ from dser_training.stages.model import UtteranceModel
 from dser_training.stages.sequence import SequenceModel
 from dser_training.stages.sequences import Line, splices_of, voice_of
 from dser_training.stages.teacher import heard_in_windows, told_in_windows
+from dser_training.stages.utterance import load as load_utterance
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +57,14 @@ class Sequences:
     """What is compared.
 
     settings, sequence: of all utterance and all sequence models. variants: by name the settings of a variant's
-    utterance model. windows, strides: seconds, that are searched. sets: names in ACTED; develop must be among them.
+    utterance model. trained: by name the folder of a run of the sequence stage that is there already. windows,
+    strides: seconds, that are searched. sets: names in ACTED; develop must be among them.
     """
 
     settings: dict[str, Any]
     sequence: dict[str, Any]
     variants: dict[str, dict[str, Any]]
+    trained: dict[str, str]
     windows: list[float]
     strides: list[float]
     sets: list[str]
@@ -73,19 +76,8 @@ def compare(path: str | Path, overrides: list[str], output: str | Path | None = 
     Raises ConfigError, and what training does.
     """
     wanted = _read(path, overrides)
-    document: dict[str, Any] = {"schema": SCHEMA, "variants": {}}
-    for name, own in wanted.variants.items():
-        config = from_settings(name, wanted.settings | own)
-        assert isinstance(config, UtteranceConfig)
-        config = replace(config, run=str(Path(config.run) / name.replace(", ", "-")))
-        if not (Path(config.run) / MODEL).exists():
-            utterance.train(config)
-        over = from_settings(name, {"stage": "sequence", **wanted.sequence, "start": config.run})
-        assert isinstance(over, SequenceConfig)
-        over = replace(over, run=f"{config.run}-sequence", objective=config.objective)
-        if not (Path(over.run) / MODEL).exists():
-            sequence.train(over)
-        document["variants"][name] = _measured(load(config.run), load(over.run), config, wanted)
+    runs = {name: _trained(name, wanted) for name in wanted.variants} | wanted.trained
+    document = {"schema": SCHEMA, "variants": {name: _measured(run, wanted) for name, run in runs.items()}}
     text = markdown(document)
     if output is not None:
         Path(output).mkdir(parents=True, exist_ok=True)
@@ -93,6 +85,21 @@ def compare(path: str | Path, overrides: list[str], output: str | Path | None = 
             with written_whole(Path(output) / file) as out:
                 out.write(f"{content}\n")
     return text
+
+
+def _trained(name: str, wanted: Sequences) -> str:
+    """The folder of a variant's sequence model; what was trained before is not trained again."""
+    config = from_settings(name, wanted.settings | wanted.variants[name])
+    assert isinstance(config, UtteranceConfig)
+    config = replace(config, run=str(Path(config.run) / name.replace(", ", "-")))
+    if not (Path(config.run) / MODEL).exists():
+        utterance.train(config)
+    over = from_settings(name, {"stage": "sequence", **wanted.sequence, "start": config.run})
+    assert isinstance(over, SequenceConfig)
+    over = replace(over, run=f"{config.run}-sequence", objective=config.objective)
+    if not (Path(over.run) / MODEL).exists():
+        sequence.train(over)
+    return over.run
 
 
 def markdown(document: dict[str, Any]) -> str:
@@ -130,14 +137,16 @@ def _read(path: str | Path, overrides: list[str]) -> Sequences:
     return Sequences(**form)
 
 
-def _measured(
-    teacher: UtteranceModel, model: SequenceModel, config: UtteranceConfig, wanted: Sequences
-) -> dict[str, dict[str, Figures]]:
+def _measured(run: str, wanted: Sequences) -> dict[str, dict[str, Figures]]:
     """By title of the set and name of the model, the figures of each voice setting."""
+    model = load(run)
+    if not isinstance(model, SequenceModel):
+        raise ConfigError(f"{run}: no run of the sequence stage; name one")
+    teacher = load_utterance(model.config.start)
     found: dict[str, dict[str, Figures]] = {}
     best: tuple[float, float] | None = None
     for name in sorted(wanted.sets, key=lambda name: name != DEVELOP):
-        lines, voices = _lines(teacher, config, name)
+        lines, voices = _lines(teacher, model.config, name)
         grid = [(window, stride) for window in wanted.windows for stride in wanted.strides if stride <= window]
         for window, stride in grid if best is None else [best]:
             log.info("%s, windows of %.1f s every %.1f s", name, window, stride)
@@ -163,7 +172,7 @@ def _words(window: float, stride: float) -> str:
 
 
 def _lines(
-    teacher: UtteranceModel, config: UtteranceConfig, name: str
+    teacher: UtteranceModel, config: SequenceConfig, name: str
 ) -> tuple[list[Line], dict[str, list[NDArray[np.int64]]]]:
     """Splices of a set's speakers, and for each voice setting the lines of the voice that each is measured against."""
     lines: list[Line] = []
@@ -184,8 +193,7 @@ def _in_windows(
 ) -> Floats:
     """Held through pauses as the sequence model is."""
     mixtures = told_in_windows(teacher, windows, len(line.speech), line.voice.means[voice], line.voice.seconds[voice])
-    alpha = held(mixtures, line.speech, NONSPEECH / NONSPEECH.sum())
-    return np.asarray(alpha / alpha.sum(axis=1, keepdims=True), np.float64)
+    return shares(held(mixtures, line.speech, NONSPEECH / NONSPEECH.sum()))
 
 
 def _figures(lines: Sequence[Line], tracks: Sequence[Floats]) -> Figures:

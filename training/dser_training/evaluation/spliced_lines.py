@@ -102,7 +102,7 @@ def example(
 
     Of the lines with several borders the one with the median error; None if there are none.
     """
-    told = [(s, _shares(recognizer.concentration(s.heard, s.voices[ALL]))) for s in spliced]
+    told = [(s, changes.shares(recognizer.concentration(s.heard, s.voices[ALL]))) for s in spliced]
     told = [(s, whole) for s, whole in told if len(s.line.borders) >= EXAMPLE_BORDERS]
     if not told:
         return None
@@ -111,7 +111,9 @@ def example(
     window, stride = round(WINDOW_SECONDS * SAMPLE_RATE), round(STRIDE_SECONDS * SAMPLE_RATE)
     starts = range(0, max(1, len(splice.samples) - window + 1), stride)
     heard = [recognizer.hear(AudioArray(splice.samples[start : start + window], SAMPLE_RATE)) for start in starts]
-    means = np.stack([_shares(recognizer.concentration(each, splice.voices[ALL])).mean(axis=0) for each in heard])
+    means = np.stack(
+        [changes.shares(recognizer.concentration(each, splice.voices[ALL])).mean(axis=0) for each in heard]
+    )
     middles = (np.array(starts) + window / 2) / SAMPLE_RATE * FRAME_RATE
     frames = np.arange(len(whole))
     return {
@@ -121,11 +123,6 @@ def example(
         ),
         "told in one pass": whole,
     }, splice.line.borders
-
-
-def _shares(concentration: NDArray[np.float32]) -> changes.Floats:
-    alpha = np.float64(concentration)
-    return np.asarray(alpha / alpha.sum(axis=1, keepdims=True))
 
 
 def _splices(recognizer: Recognizer, clips: Sequence[Clip], counts: dict[str, int]) -> Iterator[Told]:
@@ -150,7 +147,7 @@ def _splices(recognizer: Recognizer, clips: Sequence[Clip], counts: dict[str, in
 
 def _figures(told: Sequence[tuple[changes.Known, NDArray[np.float32]]]) -> dict[str, Any]:
     """Figures that nothing could be measured for are None."""
-    found = changes.figures([_shares(alpha) for _, alpha in told], [line for line, _ in told])
+    found = changes.figures([changes.shares(alpha) for _, alpha in told], [line for line, _ in told])
     return {"lines": len(told), **{name: None if np.isnan(value) else value for name, value in found.items()}}
 
 

@@ -102,9 +102,8 @@ def _minimise(loss: Callable[[], Tensor], numbers: Sequence[Tensor]) -> None:
     """Move a few numbers to where the loss is least."""
     optimiser = torch.optim.Adam([number.requires_grad_(True) for number in numbers], lr=0.05)
     for _ in range(ROUNDS):
-        optimiser.zero_grad()
-        found = loss()
-        found.backward()
+        for number, gradient in zip(numbers, torch.autograd.grad(loss(), numbers), strict=True):
+            number.grad = gradient  # and of nothing else, which may be trained later
         optimiser.step()
     for number in numbers:
         number.requires_grad_(False)

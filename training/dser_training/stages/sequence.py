@@ -17,14 +17,17 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dser_ext.emotion.names import EMOTIONS
 from dser_ext.emotion.track import FRAME_RATE
-from dser_ext.recognition.speech import held, loud_frames
+from dser_ext.recognition.speech import HOP, held
 from dser_training.config import ConfigError, SequenceConfig
 from dser_training.corpora.clip import Clip, CorpusError, acted, by_speaker
 from dser_training.corpora.clips import read
+from dser_training.corpora.splices import Spliced
 from dser_training.evaluation import sets
-from dser_training.evaluation.changes import figures
+from dser_training.evaluation.changes import figures, shares
 from dser_training.heads import NONSPEECH, Guesses, PlainHead
+from dser_training.networks import FeatureNetwork
 from dser_training.segments import SequenceHead
 from dser_training.stages.checkpoint import load_best, save_model
 from dser_training.stages.development import FRAMES, Told, fit_sharpness, rated_of
@@ -35,7 +38,7 @@ from dser_training.stages.sequences import (
     SequenceBatch,
     SequenceBatches,
     batch_of,
-    features_of,
+    line_of,
     made,
     splices_of,
     taught,
@@ -113,11 +116,16 @@ def train(config: SequenceConfig) -> Path:
 
     torch.manual_seed(config.seed)
     model = SequenceModel(config, teacher)
+    whole = _whole_lines(teacher.network, held_out, config)
+    if isinstance(model.head, SequenceHead) and whole:
+        # Told in one segment, as they are while no hazard is learned; changes are judged by lines told like that.
+        calibrate(model.head, whole)
+        model.head.first_sharpness.copy_(model.head.log_sharpness)
     Run(accelerator, config, model, SequenceBatches(config, lines), measure if watched else None).fit()
     if accelerator.is_main_process:
         model.load_state_dict(load_best(config.run))
-        if isinstance(model.head, SequenceHead) and held_out:
-            calibrate(model.requires_grad_(False).eval(), held_out)
+        if isinstance(model.head, SequenceHead) and whole:
+            calibrate(model.head, whole)
         save_model(config.run, config, model.state_dict())
     accelerator.end_training()
     return Path(config.run)
@@ -150,31 +158,35 @@ def told(networks: SequenceModel, line: Line, voice: NDArray[np.int64]) -> NDArr
         features = networks.network.features(networks.network.hidden(batch.waves))
     heard = networks.head.hear_line(features, batch.speech, batch.lines, batch.weights)
     concentration = networks.head.concentrations(heard)[0].numpy()
-    alpha = held(concentration, line.speech, NONSPEECH)
-    return np.asarray(alpha / alpha.sum(axis=1, keepdims=True), np.float64)
+    return shares(held(concentration, line.speech, NONSPEECH))
+
+
+def _whole_lines(network: FeatureNetwork, clips: Sequence[Clip], config: SequenceConfig) -> list[Line]:
+    """Clips as they are, in no splice."""
+    lines = []
+    for speaker, own in by_speaker(clips).items():
+        voice = voice_of(network, speaker, own, config.bfloat16)
+        for clip, emotion in zip(voice.clips, voice.emotions, strict=True):
+            samples = sound(clip)
+            mixtures = np.tile(np.eye(len(EMOTIONS), dtype=np.float32)[emotion], (len(samples) // HOP, 1))
+            lines.append(line_of(network, "whole", (clip,), voice, Spliced(samples, mixtures, ()), config.bfloat16))
+    return lines
 
 
 @torch.no_grad()
-def calibrate(model: SequenceModel, clips: Sequence[Clip]) -> None:
+def calibrate(head: SequenceHead, lines: Sequence[Line]) -> None:
     """Set how sharp and how sure the mixtures of whole lines are, by held-out actors, without and with their voice."""
     told: dict[bool, list[Told]] = {False: [], True: []}
-    for speaker, own in by_speaker(clips).items():
-        voice = voice_of(model.network, speaker, own, model.config.bfloat16)
-        rated = rated_of(voice.clips)
-        for number, clip in enumerate(voice.clips):
-            samples = sound(clip)
-            features = features_of(model.network, samples, model.config.bfloat16)[None]
-            speech = loud_frames(samples)
-            chosen = np.linspace(0, speech.sum() - 1, FRAMES).round().astype(int)
-            others = torch.arange(len(voice.clips)) != number
-            for with_voice, lines in told.items():
-                guesses = model.head.guesses(voice.means[None, others], voice.seconds[None, others] * with_voice)
-                means = model.head.means(features, torch.from_numpy(speech)[None].float(), guesses)
-                frames = means[:, np.flatnonzero(speech)[chosen]]
-                intended = torch.from_numpy(voice.emotions[number : number + 1])
-                lines.append((frames, guesses._replace(line_logits=features[:, :0, :0]), intended, rated[[number]]))
+    for line in lines:
+        chosen = np.flatnonzero(line.speech)[np.linspace(0, line.speech.sum() - 1, FRAMES).round().astype(int)]
+        features, speech = line.features[None].float(), torch.from_numpy(line.speech)[None].float()
+        intended, others = torch.from_numpy(line.mixtures[:1]).argmax(-1), line.others()
+        for with_voice, found in told.items():
+            guesses = head.guesses(line.voice.means[None, others], line.voice.seconds[None, others] * with_voice)
+            frames = head.means(features, speech, guesses)[:, chosen]
+            found.append((frames, guesses._replace(line_logits=features[:, :0, :0]), intended, rated_of(line.clips)))
     with torch.enable_grad():
-        fit_sharpness(model.head, [_together(lines) for lines in told.values()])
+        fit_sharpness(head, [_together(found) for found in told.values()])
 
 
 def _together(lines: Sequence[Told]) -> Told:

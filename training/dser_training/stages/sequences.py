@@ -116,13 +116,14 @@ def splices_of(
         for _ in range(count):
             splice = draw(kind, clips, random)
             spliced = render(splice, random, change)
-            lines.append(_line(network, kind, splice.clips, voice, spliced, bfloat16))
+            lines.append(line_of(network, kind, splice.clips, voice, spliced, bfloat16))
     return lines
 
 
-def _line(
+def line_of(
     network: FeatureNetwork, kind: str, clips: tuple[Clip, ...], voice: Voice, spliced: Spliced, bfloat16: bool
 ) -> Line:
+    """What is heard of a sound."""
     features = features_of(network, spliced.samples, bfloat16).half()
     speech = loud_frames(spliced.samples)
     return Line(kind, clips, voice, features, speech, spliced.mixtures, spliced.borders, spliced.samples)
@@ -141,7 +142,7 @@ def taught(teacher: UtteranceModel, clips: Sequence[Clip], config: SequenceConfi
                 teacher, windows, len(samples) // HOP, voice.means[others], voice.seconds[others]
             )
             spliced = Spliced(samples, mixtures, ())
-            line = _line(teacher.network, "speech", (clip,), voice, spliced, config.bfloat16)
+            line = line_of(teacher.network, "speech", (clip,), voice, spliced, config.bfloat16)
             lines += _to_learn([line], config)
     return lines
 
