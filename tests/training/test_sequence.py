@@ -236,8 +236,8 @@ def test_a_border_between_segments_of_one_emotion_is_no_change() -> None:
     same[:, 100:, 0] += 0.5
     other = 3 * torch.eye(6)[[1] * 100 + [3] * 100][None]
     guesses = head.guesses(torch.zeros(1, 1, 6), torch.zeros(1, 1))
-    [of_same] = head.means(same, torch.ones(1, 200), guesses)
-    [of_other] = head.means(other, torch.ones(1, 200), guesses)
+    [of_same] = head.segments(same, torch.ones(1, 200), guesses)[1]
+    [of_other] = head.segments(other, torch.ones(1, 200), guesses)[1]
     assert torch.allclose(of_same[0], of_same[-1], atol=0.05)
     assert torch.allclose(of_other[0], other[0, 0], atol=0.05)
     assert torch.allclose(of_other[-1], other[0, -1], atol=0.05)

@@ -64,7 +64,11 @@ class Head(nn.Module):
 
     def hear_line(self, features: Tensor, speech: Tensor, lines: Tensor, weights: Tensor) -> Heard:
         """Of all frames of a line in turn, (batch, frames, size), speech 1 or 0 (batch, frames), and a voice."""
-        return self.hear(smoothed_speech(features, speech, self.smoothing_frames), lines, weights)
+        return self.hear_line_in_steps(features, speech, lines, weights)[-1]
+
+    def hear_line_in_steps(self, features: Tensor, speech: Tensor, lines: Tensor, weights: Tensor) -> list[Heard]:
+        """What `hear_line` gives, last, and before it what that is judged by, which training looks at, too."""
+        return [self.hear(smoothed_speech(features, speech, self.smoothing_frames), lines, weights)]
 
     @property
     def context_frames(self) -> int:

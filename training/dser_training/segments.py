@@ -27,7 +27,7 @@ DILATIONS = (1, 2, 4, 8, 16, 32)
 USUAL_HAZARD = -4.0  # that a change is learned from, before the softplus: one in 50 frames
 FEATURE_SCALE = 4.0  # deviations within emotions that a frame's features have
 EVIDENCE = 5.0  # how much what a segment expresses counts, against changes being rare
-RARITY = 0.03  # of changes, by which the first hazard counts as one
+RARITY = 0.03  # of changes: by how much less than the first hazard says they are expected
 FIRMNESS = 6.0  # hazard of what is surely a change
 
 
@@ -63,20 +63,21 @@ class SequenceHead(VoiceHead):
         self.hazard = Hazard(size)
         self.register_buffer("first_sharpness", torch.zeros(2))  # of the first guess, which the hazard was learned with
 
-    def hear_line(self, features: Tensor, speech: Tensor, lines: Tensor, weights: Tensor) -> Heard:
-        """Of all frames of a line in turn, and a voice."""
+    def hear_line_in_steps(self, features: Tensor, speech: Tensor, lines: Tensor, weights: Tensor) -> list[Heard]:
+        """Of all frames of a line in turn, and a voice: told from the first segments, and from those that remain."""
         guesses = self.guesses(lines, weights)
-        return self.told(self.means(features, speech, guesses), guesses)
+        return [self.told(means, guesses) for means in self.segments(features, speech, guesses)]
 
-    def means(self, features: Tensor, speech: Tensor, guesses: Guesses) -> Tensor:
-        """What each frame is told from, (batch, frames, size)."""
+    def segments(self, features: Tensor, speech: Tensor, guesses: Guesses) -> tuple[Tensor, Tensor]:
+        """The mean over each frame's segment, (batch, frames, size): of the first segments, and of those that remain,
+        which it is told from."""
         smooth = smoothed_speech(features, speech, self.smoothing_frames)
-        first = self.log_mixture(smooth, guesses, self.first_sharpness).detach()
-        hazard = self.hazard(features, speech, first)
-        means, counts = segment_means(features, speech, hazard)
-        evidence = EVIDENCE * speech[..., None] / counts * self.log_mixture(means, guesses, self.first_sharpness)
+        guess = self.log_mixture(smooth, guesses, self.first_sharpness).detach()
+        hazard = self.hazard(features, speech, guess)
+        first, counts = segment_means(features, speech, hazard)
+        evidence = EVIDENCE * speech[..., None] / counts * self.log_mixture(first, guesses, self.first_sharpness)
         changes = chain.changes(evidence, 1 - (-RARITY * hazard).exp())
-        return segment_means(features, speech, FIRMNESS * changes)[0]
+        return first, segment_means(features, speech, FIRMNESS * changes)[0]
 
     @property
     def context_frames(self) -> int:

@@ -76,15 +76,20 @@ def compare(path: str | Path, overrides: list[str], output: str | Path | None = 
     Raises ConfigError, and what training does.
     """
     wanted = _read(path, overrides)
-    runs = {name: _trained(name, wanted) for name in wanted.variants} | wanted.trained
-    document = {"schema": SCHEMA, "variants": {name: _measured(run, wanted) for name, run in runs.items()}}
-    text = markdown(document)
-    if output is not None:
-        Path(output).mkdir(parents=True, exist_ok=True)
-        for file, content in (("sequences.md", text), ("sequences.json", json.dumps(document, indent=1))):
-            with written_whole(Path(output) / file) as out:
-                out.write(f"{content}\n")
-    return text
+    document: dict[str, Any] = {"schema": SCHEMA, "variants": {}}
+    for name in [*wanted.variants, *wanted.trained]:
+        run = wanted.trained.get(name) or _trained(name, wanted)
+        document["variants"][name] = _measured(run, wanted)
+        if output is not None:  # as far as it is: each variant takes long
+            _write(document, Path(output))
+    return markdown(document)
+
+
+def _write(document: dict[str, Any], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, content in (("sequences.md", markdown(document)), ("sequences.json", json.dumps(document, indent=1))):
+        with written_whole(folder / file) as out:
+            out.write(f"{content}\n")
 
 
 def _trained(name: str, wanted: Sequences) -> str:

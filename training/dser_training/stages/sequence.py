@@ -26,7 +26,7 @@ from dser_training.corpora.clips import read
 from dser_training.corpora.splices import Spliced
 from dser_training.evaluation import sets
 from dser_training.evaluation.changes import figures, shares
-from dser_training.heads import NONSPEECH, Guesses, PlainHead
+from dser_training.heads import NONSPEECH, Guesses, Heard, PlainHead
 from dser_training.networks import FeatureNetwork
 from dser_training.segments import SequenceHead
 from dser_training.stages.checkpoint import load_best, save_model
@@ -51,6 +51,7 @@ log = logging.getLogger(__name__)
 
 MEASURED = {"changes": 4, "stay": 2, "glide": 1}
 """Splices of each held-out speaker that training is watched on."""
+FIRST_STEP = 0.3  # weight of what changes are judged by, which is learned by itself in the first half of the epochs
 WATCHED = ("mean_absolute_error", "frame_error", "border_median", "missed", "invented_in_one")
 
 
@@ -76,7 +77,12 @@ class SequenceModel(nn.Module):
         if batch.waves is not None:
             with torch.autocast(batch.waves.device.type, torch.bfloat16, enabled=self.config.bfloat16):
                 features = self.network.features(self.network.hidden(batch.waves)).float()
-        heard = self.head.hear_line(features, batch.speech, batch.lines, batch.weights)
+        *first, last = self.head.hear_line_in_steps(features, batch.speech, batch.lines, batch.weights)
+        if first and batch.first:
+            return self._loss(first[0], batch)
+        return self._loss(last, batch) + FIRST_STEP * sum(self._loss(heard, batch) for heard in first)
+
+    def _loss(self, heard: Heard, batch: SequenceBatch) -> Tensor:
         spoken = batch.speech > 0
         at_speech = heard._replace(logits=heard.logits[spoken], log_total=heard.log_total[spoken])
         loss = telling_loss(self.head, at_speech, batch.target[spoken], batch.target[spoken], self.config.objective)
@@ -183,7 +189,7 @@ def calibrate(head: SequenceHead, lines: Sequence[Line]) -> None:
         intended, others = torch.from_numpy(line.mixtures[:1]).argmax(-1), line.others()
         for with_voice, found in told.items():
             guesses = head.guesses(line.voice.means[None, others], line.voice.seconds[None, others] * with_voice)
-            frames = head.means(features, speech, guesses)[:, chosen]
+            frames = head.segments(features, speech, guesses)[-1][:, chosen]
             found.append((frames, guesses._replace(line_logits=features[:, :0, :0]), intended, rated_of(line.clips)))
     with torch.enable_grad():
         fit_sharpness(head, [_together(found) for found in told.values()])

@@ -178,7 +178,7 @@ def _to_learn(lines: Sequence[Line], config: SequenceConfig) -> list[Line]:
 @dataclass(frozen=True)
 class SequenceBatch:
     """B sequences. features: (B, F, D), or waves (B, 320 F) to be heard first. speech: (B, F). target: (B, F, 6), in
-    the open simplex. lines (B, L, D), weights (B, L): the voices."""
+    the open simplex. lines (B, L, D), weights (B, L): the voices. first: whether only the first steps are learned."""
 
     features: Tensor | None
     waves: Tensor | None
@@ -186,6 +186,7 @@ class SequenceBatch:
     target: Tensor
     lines: Tensor
     weights: Tensor
+    first: bool = False
 
 
 class SequenceBatches(Dataset[SequenceBatch]):
@@ -212,7 +213,8 @@ class SequenceBatches(Dataset[SequenceBatch]):
         random = np.random.default_rng([self.config.seed, self.epoch, number])
         lines = [self.lines[index] for index in self.batches[number]]
         longest = round(self.config.longest_seconds * FRAME_RATE)
-        return batch_of(lines, [_drawn_voice(line, random) for line in lines], self.config, longest)
+        batch = batch_of(lines, [_drawn_voice(line, random) for line in lines], self.config, longest)
+        return replace(batch, first=self.epoch < self.config.epochs // 2)
 
 
 def batch_of(
