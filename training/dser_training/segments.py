@@ -11,8 +11,6 @@ same emotion is no change, and a doubtful one goes with its neighbours. Frames a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
@@ -21,13 +19,15 @@ from dser_training import chain
 from dser_training.heads import Guesses, Heard, VoiceHead
 from dser_training.networks import smoothed_speech
 
-REACH = 250  # frames on either side that may belong to a frame, 5 s
+DOUBLINGS = 9
+REACH = 2**DOUBLINGS - 1  # frames on either side that may belong to a frame, 10 s
+TINY = 1e-6  # frames of speech
 CHANNELS, KERNEL = 32, 5
 DILATIONS = (1, 2, 4, 8, 16, 32)
 USUAL_HAZARD = -4.0  # that a change is learned from, before the softplus: one in 50 frames
 FEATURE_SCALE = 4.0  # deviations within emotions that a frame's features have
 EVIDENCE = 5.0  # how much what a segment expresses counts, against changes being rare
-RARITY = 0.03  # of changes: by how much less than the first hazard says they are expected
+RARITY = 0.01  # of changes: by how much less than the first hazard says they are expected
 FIRMNESS = 6.0  # hazard of what is surely a change
 
 
@@ -94,20 +94,19 @@ def segment_means(features: Tensor, speech: Tensor, hazard: Tensor) -> tuple[Ten
     """The mean over the speech that belongs to each frame, (batch, frames, size); zero where none is within reach.
 
     Also how many frames of speech that are, (batch, frames, 1), at least one.
-
-    Frames come in pieces of REACH, and each piece is compared with itself and its neighbours: what a line costs grows
-    with its length and not with the square of it.
     """
-    count = features.shape[1]
-    spoken = speech[..., None]
-    heard = torch.cat([features * spoken, spoken, hazard.cumsum(dim=1)[..., None]], dim=-1)
-    pieces = nn.functional.pad(heard, (0, 0, REACH, 2 * REACH - count % REACH)).unflatten(1, (-1, REACH))
-    own = pieces[:, 1:-1]
+    spoken = torch.cat([features * speech[..., None], speech[..., None]], dim=-1)
+    stays = (-hazard).exp()[..., None]  # from the frame before
+    later = _sums(spoken.flip(1), torch.cat([stays[:, 1:], stays[:, :1]], dim=1).flip(1)).flip(1)
+    total = _sums(spoken, stays) + later - spoken
+    return total[..., :-1] / total[..., -1:].clamp(min=TINY), total[..., -1:].clamp(min=1)
 
-    def sums(others: Tensor, within_reach: Callable[[Tensor], Tensor]) -> Tensor:
-        passed = (own[..., -1:] - others[..., -1].unsqueeze(2)).abs()  # (batch, pieces, REACH, REACH)
-        return within_reach(torch.exp(-passed)) @ others[..., :-1]
 
-    before, after = sums(pieces[:, :-2], torch.triu), sums(pieces[:, 2:], torch.tril)
-    total = (before + sums(own, lambda together: together) + after).flatten(1, 2)[:, :count]
-    return total[..., :-1] / total[..., -1:].clamp(min=1e-6), total[..., -1:].clamp(min=1)
+def _sums(values: Tensor, stays: Tensor) -> Tensor:
+    """Of each frame and the REACH before it, as far as they belong to it, (batch, frames, size)."""
+    count = values.shape[1]
+    for doubling in range(DOUBLINGS):
+        before = (0, 0, 2**doubling, 0)
+        values = values + stays * nn.functional.pad(values, before)[:, :count]
+        stays = stays * nn.functional.pad(stays, before)[:, :count]
+    return values

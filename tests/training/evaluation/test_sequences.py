@@ -54,6 +54,9 @@ def test_both_are_trained_and_measured_on_the_same_splices(
     file.write_text(yaml.safe_dump(form), encoding="utf-8")
     assert main(["sequences", "--config", str(file)]) == 0  # what is there is measured in the same way
     assert capsys.readouterr().out == printed
+    file.write_text(yaml.safe_dump(form | {"sets": ["develop", "ravdess"]}), encoding="utf-8")
+    assert main(["sequences", "--config", str(file)]) == 1
+    assert "ravdess: nothing to measure on" in capsys.readouterr().err
     form["trained"] = {"voice, one": str(tmp_path / "run" / "voice-one")}
     file.write_text(yaml.safe_dump(form), encoding="utf-8")
     assert main(["sequences", "--config", str(file)]) == 1

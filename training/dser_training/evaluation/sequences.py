@@ -97,14 +97,21 @@ def _trained(name: str, wanted: Sequences) -> str:
     config = from_settings(name, wanted.settings | wanted.variants[name])
     assert isinstance(config, UtteranceConfig)
     config = replace(config, run=str(Path(config.run) / name.replace(", ", "-")))
-    if not (Path(config.run) / MODEL).exists():
-        utterance.train(config)
     over = from_settings(name, {"stage": "sequence", **wanted.sequence, "start": config.run})
     assert isinstance(over, SequenceConfig)
+    _check(over, wanted)
+    if not (Path(config.run) / MODEL).exists():
+        utterance.train(config)
     over = replace(over, run=f"{config.run}-sequence", objective=config.objective)
     if not (Path(over.run) / MODEL).exists():
         sequence.train(over)
     return over.run
+
+
+def _check(config: SequenceConfig, wanted: Sequences) -> None:
+    for name in wanted.sets:
+        if not clips(name, config):
+            raise ConfigError(f"{name}: nothing to measure on; name its folder in `sequence`, as corpora or validate")
 
 
 def markdown(document: dict[str, Any]) -> str:
@@ -147,6 +154,7 @@ def _measured(run: str, wanted: Sequences) -> dict[str, dict[str, Figures]]:
     model = load(run)
     if not isinstance(model, SequenceModel):
         raise ConfigError(f"{run}: no run of the sequence stage; name one")
+    _check(model.config, wanted)
     teacher = load_utterance(model.config.start)
     found: dict[str, dict[str, Figures]] = {}
     best: tuple[float, float] | None = None
