@@ -14,6 +14,7 @@ from dser_ext.emotion.names import EMOTIONS
 
 DOUBLINGS = 9
 REACH = 2**DOUBLINGS  # frames before and after that count, 10 s
+TINY = 1e-30
 
 
 def changes(evidence: Tensor, change: Tensor) -> Tensor:
@@ -39,9 +40,6 @@ def changes(evidence: Tensor, change: Tensor) -> Tensor:
     future = torch.cat([future, torch.ones_like(future[:, :1])], dim=1)[:, 1:, :, None]
     turned, stayed = (past @ turns @ future)[..., 0, 0], (past @ stays @ future)[..., 0, 0]
     return turned / (turned + stayed).clamp(min=TINY)
-
-
-TINY = 1e-30
 
 
 def _scaled(product: Tensor) -> Tensor:
