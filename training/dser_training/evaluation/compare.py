@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from dser_ext.formats.files import written_whole
 from dser_training.evaluation.comparison import Comparison
 from dser_training.evaluation.figures import rounded
+from dser_training.evaluation.report import save
 from dser_training.evaluation.variant import Variant
 from dser_training.evaluation.voices import ALL, NONE, SETTINGS
 
@@ -56,9 +55,7 @@ def compare(comparison: Comparison, output: str | Path | None = None) -> str:
         document["variants"][name] = {"settings": comparison.variants[name], "sets": _over_seeds(found)}
     text = markdown(document)
     if output is not None:
-        Path(output).mkdir(parents=True, exist_ok=True)
-        _write(text, Path(output) / "comparison.md")
-        _write(json.dumps(document, indent=1, ensure_ascii=False), Path(output) / "comparison.json")
+        save(document, text, Path(output) / "comparison")
     return text
 
 
@@ -118,8 +115,3 @@ def _log_accuracy(what: str, found: dict[str, Figures]) -> None:
     for title, settings in found.items():
         said = [f"{settings[setting]['accuracy']:.3f} with {setting}" for setting in (NONE, ALL) if setting in settings]
         log.info("%s, %s: accuracy %s", what, title, ", ".join(said))
-
-
-def _write(text: str, path: Path) -> None:
-    with written_whole(path) as file:
-        file.write(f"{text}\n")

@@ -21,7 +21,7 @@ from dser_training.corpora.clips import read
 from dser_training.corpora.conditions import CONDITIONS
 from dser_training.evaluation import beside_bursts, nonspeech, pictures, spliced_lines
 from dser_training.evaluation.figures import WORDS, by_actors, by_source, figures, rounded, with_and_without
-from dser_training.evaluation.report import markdown
+from dser_training.evaluation.report import markdown, save, to_json
 from dser_training.evaluation.results import Measurement, Result, measure
 from dser_training.evaluation.sets import READ, SETS, clips
 from dser_training.evaluation.voices import ALL, NONE, SEED, SETTINGS
@@ -60,13 +60,12 @@ def evaluate(
         document, examples = _document(recognizer, lines, robustness, bursts)
     if output is not None:
         document["pictures"] = _pictures(document, examples, Path(output))
-    texts = {"evaluation.md": markdown(document), "evaluation.json": json.dumps(document, indent=1, ensure_ascii=False)}
+    text = markdown(document)
     if output is not None:
-        for name, text in texts.items():
-            _write(text, Path(output) / name)
+        save(document, text, Path(output) / "evaluation")
     if set(sets) == set(SETS):
         _note(document, recognizer.bundle)
-    return texts["evaluation.json" if as_json else "evaluation.md"]
+    return to_json(document) if as_json else text
 
 
 def _lines(config: Config, sets: Sequence[str]) -> dict[str, list[Clip]]:
@@ -174,9 +173,6 @@ def _note(document: Document, bundle: ModelBundle) -> None:
         for setting in (NONE, ALL)
         if setting in settings
     }
-    _write(json.dumps(bundle.card | {"metrics": metrics}, indent=2), bundle.folder / CARD)
-
-
-def _write(text: str, path: Path) -> None:
-    with written_whole(path) as file:
-        file.write(f"{text}\n")
+    with written_whole(bundle.folder / CARD) as file:
+        json.dump(bundle.card | {"metrics": metrics}, file, indent=2)
+        file.write("\n")

@@ -1,11 +1,14 @@
-"""An evaluation's document as Markdown: a table for each question, and in words what failed."""
+"""An evaluation's document as files and as Markdown: a table for each question, and in words what failed."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from dser_ext.emotion.names import EMOTIONS
+from dser_ext.formats.files import written_whole
 from dser_training.evaluation.failures import failures
 from dser_training.evaluation.figures import with_and_without
 from dser_training.evaluation.voices import ALL, NONE
@@ -41,6 +44,22 @@ What the words of a line express by themselves, and with a laugh, sob or gasp of
 without a voice. Moved: half the summed differences of the mixtures. Happiness: how much its share grows."""
 READ = "Share of lines in which neutral is strongest, and neutral's mean share of the mixture."
 NONSPEECH = "Without a voice and with that of each speaker. Emotional: the largest time-mean share of another emotion."
+
+
+def save(document: Document, text: str, path: Path) -> None:
+    """Write a document as JSON and as Markdown beside it, into a folder that is made where there is none.
+
+    path: without the suffix. Raises FormatError if it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for suffix, content in ((".md", text), (".json", to_json(document))):
+        with written_whole(path.with_suffix(suffix)) as file:
+            file.write(f"{content}\n")
+
+
+def to_json(document: Document) -> str:
+    """As `save` writes it."""
+    return json.dumps(document, indent=1, ensure_ascii=False)
 
 
 def markdown(document: Document) -> str:

@@ -7,7 +7,6 @@ other lines as the voice, and the best ones are taken everywhere.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -18,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dser_ext.formats.files import written_whole
 from dser_ext.recognition.speech import held
 from dser_training.config import ConfigError, SequenceConfig, UtteranceConfig, document, from_settings
 from dser_training.corpora.clip import acted, by_speaker
 from dser_training.evaluation.changes import Floats, figures, shares
 from dser_training.evaluation.figures import rounded
+from dser_training.evaluation.report import save
 from dser_training.evaluation.sets import ACTED, clips
 from dser_training.evaluation.spliced_lines import SPLICES, VOICES
 from dser_training.evaluation.voices import ALL, SEED
@@ -81,15 +80,8 @@ def compare(path: str | Path, overrides: list[str], output: str | Path | None = 
         run = wanted.trained.get(name) or _trained(name, wanted)
         document["variants"][name] = _measured(run, wanted)
         if output is not None:  # as far as it is: each variant takes long
-            _write(document, Path(output))
+            save(document, markdown(document), Path(output) / "sequences")
     return markdown(document)
-
-
-def _write(document: dict[str, Any], folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, content in (("sequences.md", markdown(document)), ("sequences.json", json.dumps(document, indent=1))):
-        with written_whole(folder / file) as out:
-            out.write(f"{content}\n")
 
 
 def _trained(name: str, wanted: Sequences) -> str:
