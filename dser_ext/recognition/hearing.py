@@ -97,8 +97,7 @@ def _joined(audio: Audio, network: Network, bundle: ModelBundle) -> Iterator[Fra
     """Pieces of all frames of a line, (n, D + 1); the last column is the probability of speech."""
     window = round(bundle.card["window_seconds"] * FRAME_RATE)
     overlap = round(bundle.card["overlap_seconds"] * FRAME_RATE)
-    place = (np.arange(overlap, dtype=np.float32)[:, None] + 0.5) / overlap
-    ramp = np.clip((place - MARGIN) / (1 - 2 * MARGIN), 0, 1)
+    ramp = fade_in(overlap)
     fading = np.zeros((0, 0), np.float32)
     for samples, skipped, last in _windows(audio, window * HOP, overlap * HOP):
         frames = _hear(network, samples)[skipped:]
@@ -109,6 +108,12 @@ def _joined(audio: Audio, network: Network, bundle: ModelBundle) -> Iterator[Fra
         else:
             yield frames[:-overlap]
             fading = (1 - ramp) * frames[-overlap:]
+
+
+def fade_in(overlap: int) -> Frames:
+    """How much a window counts in each of the frames that it shares with the one before it, (overlap, 1)."""
+    place = (np.arange(overlap, dtype=np.float32)[:, None] + 0.5) / overlap
+    return np.clip((place - MARGIN) / (1 - 2 * MARGIN), 0, 1)
 
 
 def _windows(audio: Audio, size: int, overlap: int) -> Iterator[tuple[Frames, int, bool]]:

@@ -23,11 +23,11 @@ from dser_ext.recognition.bundle import CARD, FEATURES, HEAD, SCHEMA
 from dser_training.config import Config, SequenceConfig
 from dser_training.heads import NONSPEECH
 from dser_training.stages.load import load
+from dser_training.windows import OVERLAP_SECONDS, WINDOW_SECONDS
 
 log = logging.getLogger(__name__)
 
 OPSET = 18
-WINDOW_SECONDS, OVERLAP_SECONDS = 12.0, 2.4
 LARGE = 1024  # values in a weight from which on it is stored in fewer bits
 
 

@@ -46,6 +46,7 @@ from dser_training.stages.sequences import (
 )
 from dser_training.stages.sounds import sound
 from dser_training.stages.utterance import load as load_utterance
+from dser_training.windows import features_in_windows
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ class SequenceModel(nn.Module):
         features = batch.features
         if batch.waves is not None:
             with torch.autocast(batch.waves.device.type, torch.bfloat16, enabled=self.config.bfloat16):
-                features = self.network.features(self.network.hidden(batch.waves)).float()
+                features = features_in_windows(self.network, batch.waves)
         *first, last = self.head.hear_line_in_steps(features, batch.speech, batch.lines, batch.weights)
         if first and batch.first:
             return self._loss(first[0], batch)
@@ -161,7 +162,7 @@ def told(networks: SequenceModel, line: Line, voice: NDArray[np.int64]) -> NDArr
     batch = batch_of([line], [voice], networks.config)
     features = batch.features
     if batch.waves is not None:
-        features = networks.network.features(networks.network.hidden(batch.waves))
+        features = features_in_windows(networks.network, batch.waves)
     heard = networks.head.hear_line(features, batch.speech, batch.lines, batch.weights)
     concentration = networks.head.concentrations(heard)[0].numpy()
     return shares(held(concentration, line.speech, NONSPEECH))

@@ -32,6 +32,7 @@ from dser_training.stages.batches import LEAST_FRAMES
 from dser_training.stages.model import UtteranceModel
 from dser_training.stages.sounds import Sound, sound, whole_frames
 from dser_training.stages.teacher import heard_in_windows, told_in_windows
+from dser_training.windows import features_in_windows
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ class Line:
 def features_of(network: FeatureNetwork, samples: Sound, bfloat16: bool) -> Tensor:
     """(F, D)."""
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        return network.features(network.hidden(torch.from_numpy(samples)[None])).float()[0]
+        return features_in_windows(network, torch.from_numpy(samples)[None])[0]
 
 
 def voice_of(
