@@ -100,7 +100,7 @@ def _joined(audio: Audio, network: Network, bundle: ModelBundle) -> Iterator[Fra
     ramp = fade_in(overlap)
     fading = np.zeros((0, 0), np.float32)
     for samples, skipped, last in _windows(audio, window * HOP, overlap * HOP):
-        frames = _hear(network, samples)[skipped:]
+        frames = hear_window(network, samples)[skipped:]
         if len(fading):
             frames[:overlap] = ramp * frames[:overlap] + fading
         if last:
@@ -138,8 +138,8 @@ def _windows(audio: Audio, size: int, overlap: int) -> Iterator[tuple[Frames, in
     yield held[start:], (done - start) // HOP, True
 
 
-def _hear(network: Network, samples: Frames) -> Frames:
-    """Frames (n, D + 1) of one window: features and the probability of speech, which is none in a pause."""
+def hear_window(network: Network, samples: Frames) -> Frames:
+    """Frames of samples (320 n,): features and the probability of speech, which is none in a pause, (n, D + 1)."""
     count = len(samples) // HOP
     padded = np.pad(samples, (0, max(0, SHORTEST_FRAMES * HOP - len(samples))))
     heard = network.run({"waveform": padded[None]})

@@ -18,8 +18,8 @@ from dser_ext.errors import AudioError, DserError, DserWarning, VoiceError
 from dser_ext.recognition.advice import advice_on
 from dser_ext.recognition.backends import Arrays, OnnxNetwork
 from dser_ext.recognition.bundle import DEFAULT_MODEL, FEATURES, HEAD, ModelBundle
-from dser_ext.recognition.hearing import Hearing
-from dser_ext.recognition.speech import held
+from dser_ext.recognition.hearing import Frames, Hearing, hear_window
+from dser_ext.recognition.speech import held, speech_frames
 from dser_ext.recognition.voice import VoiceLines, VoiceProfile
 
 BLOCK_FRAMES = 3_000  # of the head, a minute at a time; memory of larger blocks ends up in splinters
@@ -80,6 +80,15 @@ class Recognizer:
         """The concentrations of the hearing's frames, (F, 6), held through pauses; the voice is not checked."""
         return held(self._concentration(hearing, voice), hearing.speech, self._nonspeech)
 
+    def hear_window(self, samples: Frames) -> Frames:
+        """Frames of samples (320 n,) heard by themselves: features and the probability of speech, (n, D + 1)."""
+        return hear_window(self._features, samples)
+
+    def tell(self, frames: Frames, voice: VoiceProfile | None = None) -> NDArray[np.float32]:
+        """The concentrations of frames (F, D + 1) as `hear_window` gives them, (F, 6), held through pauses."""
+        speech = speech_frames(frames[:, -1])
+        return held(self._told(frames[:, :-1], speech, self._voice_inputs(voice)), speech, self._nonspeech)
+
     def voice(self, lines: Iterable[str | os.PathLike[str]], name: str) -> tuple[VoiceLines, list[DserError]]:
         """The voice of all lines that have speech, and what was wrong with those that could not be heard.
 
@@ -128,16 +137,18 @@ class Recognizer:
 
     def _concentration(self, hearing: Hearing, voice: VoiceProfile | None) -> NDArray[np.float32]:
         voice_inputs = self._voice_inputs(voice)
-        speech = hearing.speech.astype(np.float32)
         context = self.bundle.card["context_frames"]
         concentration = np.empty((hearing.count, len(EMOTIONS)), np.float32)
         for start in range(0, hearing.count, BLOCK_FRAMES):
             stop = min(start + BLOCK_FRAMES, hearing.count)
             first, last = max(0, start - context), min(hearing.count, stop + context)
-            heard = {"features": hearing.frames(first, last)[None], "speech": speech[None, first:last]}
-            out = self._head.run({**heard, **voice_inputs})
-            concentration[start:stop] = out["concentration"][0, start - first : stop - first]
+            told = self._told(hearing.frames(first, last), hearing.speech[first:last], voice_inputs)
+            concentration[start:stop] = told[start - first : stop - first]
         return concentration
+
+    def _told(self, features: Frames, speech: NDArray[np.bool_], voice_inputs: Arrays) -> NDArray[np.float32]:
+        heard = {"features": features[None], "speech": speech[None].astype(np.float32)}
+        return np.asarray(self._head.run({**heard, **voice_inputs})["concentration"][0])
 
 
 def recognize(

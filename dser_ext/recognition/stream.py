@@ -1,7 +1,8 @@
 """Stream: speech told while it is spoken, a bounded time behind it.
 
-Every STEP_FRAMES the last WINDOW_FRAMES are heard anew, so that a frame is told from what came before it and from
-`look_ahead_seconds` of what comes after. What was told once is never taken back.
+Every STEP_FRAMES the last window is heard anew, and its later half takes the place of what was heard before, which
+knew less of what comes after it. A frame is told from up to CONTEXT_FRAMES of what came before it and
+`look_ahead_seconds` of what comes after it. What was told once is never taken back.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dser_ext.audio import SAMPLE_RATE, AudioArray
 from dser_ext.emotion.names import EMOTIONS
 from dser_ext.emotion.track import FRAME_RATE
 from dser_ext.errors import DserError
@@ -17,10 +17,12 @@ from dser_ext.recognition.recognizer import Recognizer
 from dser_ext.recognition.speech import HOP
 from dser_ext.recognition.voice import VoiceProfile
 
-WINDOW_FRAMES = 5 * FRAME_RATE  # longer ones cost more and tell little more
+WINDOW_FRAMES = 3 * FRAME_RATE  # longer ones cost more and tell no more
+CONTEXT_FRAMES = 20 * FRAME_RATE
 STEP_FRAMES = FRAME_RATE // 5  # after which frames are told: 0.2 s more delay at most
+MOST_SECONDS = (WINDOW_FRAMES - STEP_FRAMES) / FRAME_RATE  # of look-ahead
 
-Concentration = NDArray[np.float32]
+Frames = NDArray[np.float32]
 
 
 class Stream:
@@ -37,43 +39,48 @@ class Stream:
         if voice is not None:
             recognizer.check(voice)
         self._recognizer, self._voice = recognizer, voice
-        most = (WINDOW_FRAMES - STEP_FRAMES) / FRAME_RATE
-        if not 0 <= look_ahead_seconds <= most:
-            raise DserError(f"a look-ahead of {look_ahead_seconds} s cannot be had; choose 0 to {most:g} s")
+        if not 0 <= look_ahead_seconds <= MOST_SECONDS:
+            raise DserError(f"a look-ahead of {look_ahead_seconds} s cannot be had; choose 0 to {MOST_SECONDS:g} s")
         self._look_ahead = round(look_ahead_seconds * FRAME_RATE)
-        self._samples = np.zeros(0, np.float32)  # the last of the line
-        self._first = 0  # frame that they start at
-        self._heard = self._told = 0  # frames
+        self._waiting = np.zeros(0, np.float32)  # samples that are not heard yet
+        self._window = np.zeros(0, np.float32)  # the last samples that were heard
+        self._context = np.zeros((0, recognizer.bundle.feature_size + 1), np.float32)  # the last frames
+        self._heard = self._told = 0  # frames of the line
 
-    def feed(self, samples: NDArray[np.float32]) -> Concentration:
+    def feed(self, samples: NDArray[np.float32]) -> Frames:
         """More of the line, (n,) mono at 16 kHz → the concentrations of the frames that are told by now, (F, 6)."""
-        self._samples = np.concatenate([self._samples, samples])
-        told = []
-        while len(self._samples) >= (self._heard + STEP_FRAMES - self._first) * HOP:
-            self._heard += STEP_FRAMES
+        self._waiting = np.concatenate([self._waiting, samples])
+        told = [np.zeros((0, len(EMOTIONS)), np.float32)]
+        while len(self._waiting) >= STEP_FRAMES * HOP:
+            self._listen(STEP_FRAMES)
             told.append(self._tell(self._heard - self._look_ahead))
-        return np.concatenate(told or [np.zeros((0, len(EMOTIONS)), np.float32)])
+        return np.concatenate(told)
 
-    def end(self) -> Concentration:
+    def end(self) -> Frames:
         """The line is over → the frames that were not told yet; with those before ⌈50 × seconds⌉ in all."""
-        missing = -len(self._samples) % HOP
-        self._samples = np.pad(self._samples, (0, missing))
-        self._heard = self._first + len(self._samples) // HOP
+        self._waiting = np.pad(self._waiting, (0, -len(self._waiting) % HOP))
+        if len(self._waiting):
+            self._listen(len(self._waiting) // HOP)
         return self._tell(self._heard)
 
-    def _tell(self, until: int) -> Concentration:
-        """Hear the last window up to `_heard`, and tell the frames before `until` that were not told before."""
+    def _listen(self, count: int) -> None:
+        """Hear so many frames more, and those before them in the window anew."""
+        samples = np.concatenate([self._window, self._waiting[: count * HOP]])
+        self._window, self._waiting = samples[-WINDOW_FRAMES * HOP :], self._waiting[count * HOP :]
+        self._heard += count
+        frames = self._hear(self._window)
+        known = len(self._context) + count - len(frames)  # frames before the window
+        kept = WINDOW_FRAMES // 2 if known else 0  # frames that have been heard with more of what came before
+        self._context = np.concatenate([self._context[: known + kept], frames[kept:]])[-CONTEXT_FRAMES:]
+
+    def _tell(self, until: int) -> Frames:
+        """The frames before `until` that were not told before."""
         if until <= self._told:
             return np.zeros((0, len(EMOTIONS)), np.float32)
-        start = max(self._first, self._heard - WINDOW_FRAMES)
-        window = self._samples[(start - self._first) * HOP : (self._heard - self._first) * HOP]
-        told = self._hear(window)[self._told - start : until - start]
+        first = self._heard - len(self._context)
+        told = self._recognizer.tell(self._context, self._voice)[self._told - first : until - first]
         self._told = until
-        keep = max(0, self._heard + STEP_FRAMES - WINDOW_FRAMES)  # where the next window starts
-        if keep > self._first:
-            self._samples, self._first = self._samples[(keep - self._first) * HOP :], keep
         return told
 
-    def _hear(self, window: NDArray[np.float32]) -> Concentration:
-        """The concentrations of a window's frames."""
-        return self._recognizer.concentration(self._recognizer.hear(AudioArray(window, SAMPLE_RATE)), self._voice)
+    def _hear(self, window: Frames) -> Frames:
+        return self._recognizer.hear_window(window)

@@ -1,6 +1,6 @@
 """Windows that long lines are heard in, in training as in recognition.
 
-Short ones: what is heard of a frame holds something of all its window, so a long window blurs one emotion with the next.
+Short ones: what is heard of a frame holds something of all its window, so a long one blurs an emotion with the next.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ WINDOW_SECONDS, OVERLAP_SECONDS = 4.0, 1.0
 
 
 def features_in_windows(network: FeatureNetwork, waveform: Tensor) -> Tensor:
-    """(batch, samples) → features (batch, frames, size), windows joined as `dser_ext.recognition.hearing` joins them."""
+    """(batch, samples) → features (batch, frames, size), joined as `dser_ext.recognition.hearing` does."""
     size, overlap = round(WINDOW_SECONDS * FRAME_RATE), round(OVERLAP_SECONDS * FRAME_RATE)
     count = waveform.shape[1] // HOP
     starts = [*range(0, count - size, size - overlap), max(0, count - size)]

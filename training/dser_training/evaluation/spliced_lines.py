@@ -76,7 +76,7 @@ def live(recognizer: Recognizer, clips: Sequence[Clip]) -> dict[str, Any]:
 
 
 class _Replayed(Stream):
-    """A stream that hears no window twice that another stream of the same line and voice has heard."""
+    """A stream that hears no window twice that another stream of the same line has heard."""
 
     def __init__(
         self,
