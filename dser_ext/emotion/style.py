@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import reprlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dser_ext.emotion.audio2emotion import Audio2Emotion
 from dser_ext.emotion.curves import Curves, frame_count
 from dser_ext.emotion.names import A2F_EMOTIONS, EMOTIONS, TO_A2F
+from dser_ext.emotion.settings import check_emotions, check_number, checked_settings
 from dser_ext.emotion.track import EmotionTrack
 from dser_ext.errors import FormatError
 
@@ -41,60 +42,52 @@ class Style:
     limits: Mapping[str, float] = field(default_factory=dict)  # 0 to 1 an Audio2Face emotion: its ceiling
     preferred: Mapping[str, float] = field(default_factory=dict)  # 0 to 1 an Audio2Face emotion: a mood to lean to
     preferred_strength: float = 0.0  # 0 to 1: 0 shows only what was heard, 1 only the preferred mood
+    audio2emotion: Audio2Emotion | None = None
+    """NVIDIA's post-processing in place of contrast, smoothing and the strength of the preferred mood."""
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
-            _check(name, getattr(self, name), low, high)
+            check_number(name, getattr(self, name), low, high)
         for name, high in (("gains", 4.0), ("limits", 1.0), ("preferred", 1.0)):
-            for emotion, value in getattr(self, name).items():
-                if emotion not in A2F_EMOTIONS:
-                    raise FormatError(
-                        f"style: {reprlib.repr(emotion)} in {name} is no Audio2Face emotion; "
-                        f"those are {', '.join(A2F_EMOTIONS)}"
-                    )
-                _check(f"{name}.{emotion}", value, 0.0, high)
+            emotions = dict(getattr(self, name))
+            check_emotions(name, emotions, high)
+            object.__setattr__(self, name, emotions)
 
     def apply(self, track: EmotionTrack, fps: float) -> Curves:
         """The ten curves of a track at `fps` frames a second, in [0, 1], from 0 to the end of the sound."""
-        mixture = _smoothed(track.mean.astype(np.float64), track.times, self.smoothing_seconds)
-        sharpened = mixture**self.contrast
-        sharpened /= sharpened.sum(axis=1, keepdims=True)
         times = np.arange(frame_count(track.seconds, fps)) / fps
-        values = np.zeros((len(times), len(A2F_EMOTIONS)))
-        for emotion, channel in TO_A2F.items():
-            heard = np.interp(times, track.times, sharpened[:, EMOTIONS.index(emotion)])
-            values[:, A2F_EMOTIONS.index(channel)] = self.gain * heard
-        values *= _vector(self.gains, 1.0)
+        values = self.gain * self._values(track, times, fps) * _vector(self.gains, 1.0)
         values = np.minimum(values, _vector(self.limits, 1.0))
         lean = self.preferred_strength
         return Curves(fps, ((1 - lean) * values + lean * _vector(self.preferred, 0.0)).astype(np.float32))
 
+    def _values(self, track: EmotionTrack, times: NDArray[np.float64], fps: float) -> NDArray[np.float64]:
+        """The ten emotions before gain and limits, (F, 10)."""
+        if self.audio2emotion is not None:
+            return self.audio2emotion.apply(np.log(np.float64(track.at(times))), _vector(self.preferred, 0.0), fps)
+        mixture = _smoothed(track.mean.astype(np.float64), track.times, self.smoothing_seconds)
+        sharpened = mixture**self.contrast
+        sharpened /= sharpened.sum(axis=1, keepdims=True)
+        values = np.zeros((len(times), len(A2F_EMOTIONS)))
+        for emotion, channel in TO_A2F.items():
+            heard = np.interp(times, track.times, sharpened[:, EMOTIONS.index(emotion)])
+            values[:, A2F_EMOTIONS.index(channel)] = heard
+        return values
+
     def to_json(self) -> dict[str, Any]:
         """The settings as a JSON object."""
-        settings = ((setting.name, getattr(self, setting.name)) for setting in fields(self))
-        return {name: dict(value) if isinstance(value, Mapping) else value for name, value in settings}
+        return asdict(self)
 
     @classmethod
     def from_json(cls, document: Any) -> Style:
         """The style of a JSON object; settings left out keep their defaults. Raises FormatError for any other key."""
-        if not isinstance(document, dict):
-            raise FormatError("a style must be a JSON object of settings")
-        known = {setting.name for setting in fields(cls)}
-        if unknown := sorted(set(document) - known):
-            raise FormatError(f"style: {reprlib.repr(unknown[0])} is no setting; those are {', '.join(sorted(known))}")
-        for name in ("gains", "limits", "preferred"):
-            if not isinstance(document.get(name, {}), dict):
-                raise FormatError(f"style: {name} must be an object of emotion names and numbers")
-        if not isinstance(document.get("name", ""), str):
+        settings = checked_settings("style", document, cls)
+        if not isinstance(settings.get("name", ""), str):
             raise FormatError("style: name must be a text")
-        return cls(**document)
-
-
-def _check(name: str, value: Any, low: float, high: float) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not low <= value <= high:
-        shown = reprlib.repr(value)  # a hostile file may hold a value of any length
-        raise FormatError(f"style: {name} must be a number from {low:g} to {high:g}, not {shown}")
+        if settings.get("audio2emotion") is not None:
+            steps = checked_settings("style: audio2emotion", settings["audio2emotion"], Audio2Emotion)
+            settings["audio2emotion"] = Audio2Emotion(**steps)
+        return cls(**settings)
 
 
 def _vector(values: Mapping[str, float], otherwise: float) -> NDArray[np.float64]:
@@ -121,6 +114,7 @@ PRESETS = {
         Style("subtle", gain=0.6, smoothing_seconds=0.4),
         Style("expressive", gain=1.3, contrast=1.5),
         Style("steady", smoothing_seconds=1.0),
+        Style("audio2emotion", audio2emotion=Audio2Emotion()),
     )
 }
 """Styles with a name."""

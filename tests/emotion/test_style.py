@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dser_ext.emotion.audio2emotion import Audio2Emotion
 from dser_ext.emotion.names import A2F_EMOTIONS, EMOTIONS, TO_A2F
 from dser_ext.emotion.style import PRESETS, Style, style
 from dser_ext.emotion.track import AudioInfo, EmotionTrack
@@ -26,6 +27,18 @@ STYLES = st.builds(
     limits=st.dictionaries(st.sampled_from(A2F_EMOTIONS), st.floats(0, 1)),
     preferred=st.dictionaries(st.sampled_from(A2F_EMOTIONS), st.floats(0, 1)),
     preferred_strength=st.floats(0, 1),
+    audio2emotion=st.none()
+    | st.builds(
+        Audio2Emotion,
+        emotion_contrast=st.floats(0.3, 3),
+        max_emotions=st.integers(1, 6),
+        live_blend_coef=st.floats(0, 1),
+        enable_preferred_emotion=st.booleans(),
+        preferred_emotion_strength=st.floats(0, 1),
+        live_transition_time=st.floats(0, 10),
+        emotion_strength=st.floats(0, 1),
+        beginning_emotion=st.dictionaries(st.sampled_from(A2F_EMOTIONS), st.floats(0, 1)),
+    ),
 )
 
 
@@ -147,6 +160,27 @@ class TestSmoothing:
         assert plain(smoothing_seconds=5.0).apply(dense, 30).values.shape == (1, 10)
 
 
+class TestAudio2Emotion:
+    """The steps by themselves are in test_audio2emotion.py."""
+
+    def test_takes_the_mixture_as_what_its_network_says(self):
+        made, steps = wandering(frames=50), Audio2Emotion(max_emotions=6, live_blend_coef=0, live_transition_time=1e-3)
+        heard = plain().apply(made, 50).values
+        np.testing.assert_allclose(plain(audio2emotion=steps).apply(made, 50).values, 0.6 * heard, atol=1e-6)
+
+    def test_gain_gains_and_limits_still_hold(self):
+        made, steps = wandering(), Audio2Emotion()
+        look = plain(audio2emotion=steps).apply(made, 30).values
+        mine = plain(audio2emotion=steps, gain=2, gains={"joy": 1.5}, limits={"anger": 0.1}).apply(made, 30).values
+        np.testing.assert_allclose(mine[:, JOY], np.minimum(3 * look[:, JOY], 1), atol=1e-6)
+        np.testing.assert_allclose(mine[:, ANGER], np.minimum(2 * look[:, ANGER], 0.1), atol=1e-6)
+
+    def test_leans_to_the_preferred_mood_with_its_own_strength(self):
+        steps = Audio2Emotion(enable_preferred_emotion=True, preferred_emotion_strength=1.0, emotion_strength=0.8)
+        values = plain(audio2emotion=steps, preferred={"joy": 0.5}).apply(track(anger=0.9), 30).values
+        np.testing.assert_allclose(values[0, [JOY, ANGER]], [0.4, 0], atol=1e-6)
+
+
 class TestLimitsAndMoods:
     def test_a_limit_is_a_ceiling_for_its_emotion_alone(self):
         heard = plain().apply(wandering(), 30).values
@@ -166,7 +200,7 @@ class TestLimitsAndMoods:
 
 class TestPresets:
     def test_are_found_by_name(self):
-        assert list(PRESETS) == ["natural", "subtle", "expressive", "steady"]
+        assert list(PRESETS) == ["natural", "subtle", "expressive", "steady", "audio2emotion"]
         assert all(style(name) is preset and preset.name == name for name, preset in PRESETS.items())
         assert style("natural") == Style()
 
@@ -194,10 +228,10 @@ class TestStyleFiles:
     @pytest.mark.parametrize(
         ("text", "problem"),
         [
-            ("{", "neither a style (natural, subtle, expressive, steady) nor a readable JSON file with one"),
-            ("[" * 100_000, "neither a style (natural, subtle, expressive, steady) nor a readable JSON file with one"),
-            ("[]", "a style must be a JSON object of settings"),
-            ('{"gian": 1}', "style: 'gian' is no setting; those are contrast, gain, gains, limits, name, preferred"),
+            ("{", f"neither a style ({', '.join(PRESETS)}) nor a readable JSON file with one"),
+            ("[" * 100_000, f"neither a style ({', '.join(PRESETS)}) nor a readable JSON file with one"),
+            ("[]", "style must be a JSON object of settings"),
+            ('{"gian": 1}', "style: 'gian' is no setting; those are audio2emotion, contrast, gain, gains, limits"),
             ('{"gain": 5}', "style: gain must be a number from 0 to 4, not 5"),
             ('{"gain": "1"}', "style: gain must be a number from 0 to 4, not '1'"),
             ('{"gain": true}', "style: gain must be a number from 0 to 4, not True"),
@@ -210,6 +244,18 @@ class TestStyleFiles:
             ('{"limits": {"joy": 1.5}}', "style: limits.joy must be a number from 0 to 1, not 1.5"),
             ('{"limits": {"happiness": 1}}', "style: 'happiness' in limits is no Audio2Face emotion; those are amaz"),
             ('{"preferred": [1]}', "style: preferred must be an object of emotion names and numbers"),
+            ('{"audio2emotion": 1}', "style: audio2emotion must be a JSON object of settings"),
+            (
+                '{"audio2emotion": {"gain": 1}}',
+                "style: audio2emotion: 'gain' is no setting; those are beginning_emotion",
+            ),
+            (
+                '{"audio2emotion": {"beginning_emotion": []}}',
+                "style: audio2emotion: beginning_emotion must be an object",
+            ),
+            ('{"audio2emotion": {"max_emotions": 2.5}}', "style: max_emotions must be a whole number from 1 to 6, not"),
+            ('{"audio2emotion": {"live_blend_coef": 2}}', "style: live_blend_coef must be a number from 0 to 1, not 2"),
+            ('{"audio2emotion": {"enable_preferred_emotion": 1}}', "style: enable_preferred_emotion must be true or f"),
             ('{"name": 7}', "style: name must be a text"),
         ],
     )
