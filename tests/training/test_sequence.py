@@ -232,9 +232,9 @@ def test_a_border_between_segments_of_one_emotion_is_no_change() -> None:
     border = torch.zeros(1, 200)
     border[:, 100] = 20.0
     head.hazard.forward = lambda *given: heard(*given) + border  # type: ignore[method-assign]
-    same = 3 * torch.eye(6)[[1] * 200][None]
+    same = 10 * torch.eye(6)[[1] * 200][None]
     same[:, 100:, 0] += 0.5
-    other = 3 * torch.eye(6)[[1] * 100 + [3] * 100][None]
+    other = 10 * torch.eye(6)[[1] * 100 + [3] * 100][None]
     guesses = head.guesses(torch.zeros(1, 1, 6), torch.zeros(1, 1))
     [of_same] = head.segments(same, torch.ones(1, 200), guesses)[1]
     [of_other] = head.segments(other, torch.ones(1, 200), guesses)[1]

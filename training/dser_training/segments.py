@@ -27,7 +27,8 @@ DILATIONS = (1, 2, 4, 8, 16, 32)
 USUAL_HAZARD = -4.0  # that a change is learned from, before the softplus: one in 50 frames
 FEATURE_SCALE = 4.0  # deviations within emotions that a frame's features have
 EVIDENCE = 5.0  # how much what a segment expresses counts, against changes being rare
-RARITY = 0.01  # of changes: by how much less than the first hazard says they are expected
+RARITY = 0.1  # of changes: by how much less than the first hazard says they are expected
+STEADY = 16.0  # log of how much likelier than any changes within reach none are, before anything is heard
 FIRMNESS = 6.0  # hazard of what is surely a change
 
 
@@ -76,7 +77,7 @@ class SequenceHead(VoiceHead):
         hazard = self.hazard(features, speech, guess)
         first, counts = segment_means(features, speech, hazard)
         evidence = EVIDENCE * speech[..., None] / counts * self.log_mixture(first, guesses, self.first_sharpness)
-        changes = chain.changes(evidence, 1 - (-RARITY * hazard).exp())
+        changes = chain.changes(evidence, 1 - (-RARITY * hazard).exp(), STEADY)
         return first, segment_means(features, speech, FIRMNESS * changes)[0]
 
     @property
