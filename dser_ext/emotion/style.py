@@ -27,6 +27,20 @@ _RANGES = {
 }
 
 
+EXTENDED = {
+    "amazement": ("fear", "joy"),
+    "cheekiness": ("disgust", "joy"),
+    "outofbreath": ("anger", "fear"),
+    "pain": ("disgust", "sadness"),
+}
+"""Emotions that show where two others are heard at once: by twice the weaker one, all of it where both are one half.
+
+Grief shows where hardly anything but sadness is heard: from GRIEF of it on, all of it where sadness is. The rules are
+ours, by what the faces of these emotions have in common.
+"""
+GRIEF = 0.6
+
+
 @dataclass(frozen=True)
 class Style:
     """How strongly and how smoothly a track shows on the face.
@@ -42,12 +56,16 @@ class Style:
     limits: Mapping[str, float] = field(default_factory=dict)  # 0 to 1 an Audio2Face emotion: its ceiling
     preferred: Mapping[str, float] = field(default_factory=dict)  # 0 to 1 an Audio2Face emotion: a mood to lean to
     preferred_strength: float = 0.0  # 0 to 1: 0 shows only what was heard, 1 only the preferred mood
+    extended: bool = False
+    """Also feed the five emotions that are never heard by themselves, by `EXTENDED`."""
     audio2emotion: Audio2Emotion | None = None
     """NVIDIA's post-processing in place of contrast, smoothing and the strength of the preferred mood."""
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
             check_number(name, getattr(self, name), low, high)
+        if not isinstance(self.extended, bool):
+            raise FormatError("style: extended must be true or false")
         for name, high in (("gains", 4.0), ("limits", 1.0), ("preferred", 1.0)):
             emotions = dict(getattr(self, name))
             check_emotions(name, emotions, high)
@@ -56,7 +74,10 @@ class Style:
     def apply(self, track: EmotionTrack, fps: float) -> Curves:
         """The ten curves of a track at `fps` frames a second, in [0, 1], from 0 to the end of the sound."""
         times = np.arange(frame_count(track.seconds, fps)) / fps
-        values = self.gain * self._values(track, times, fps) * _vector(self.gains, 1.0)
+        values = self._values(track, times, fps)
+        if self.extended:
+            _extend(values)
+        values = self.gain * values * _vector(self.gains, 1.0)
         values = np.minimum(values, _vector(self.limits, 1.0))
         lean = self.preferred_strength
         return Curves(fps, ((1 - lean) * values + lean * _vector(self.preferred, 0.0)).astype(np.float32))
@@ -88,6 +109,13 @@ class Style:
             steps = checked_settings("style: audio2emotion", settings["audio2emotion"], Audio2Emotion)
             settings["audio2emotion"] = Audio2Emotion(**steps)
         return cls(**settings)
+
+
+def _extend(values: NDArray[np.float64]) -> None:
+    column = {name: values[:, index] for index, name in enumerate(A2F_EMOTIONS)}
+    for name, (one, other) in EXTENDED.items():
+        column[name][:] = 2 * np.minimum(column[one], column[other])
+    column["grief"][:] = np.maximum(0, column["sadness"] - GRIEF) / (1 - GRIEF)
 
 
 def _vector(values: Mapping[str, float], otherwise: float) -> NDArray[np.float64]:

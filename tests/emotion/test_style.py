@@ -27,6 +27,7 @@ STYLES = st.builds(
     limits=st.dictionaries(st.sampled_from(A2F_EMOTIONS), st.floats(0, 1)),
     preferred=st.dictionaries(st.sampled_from(A2F_EMOTIONS), st.floats(0, 1)),
     preferred_strength=st.floats(0, 1),
+    extended=st.booleans(),
     audio2emotion=st.none()
     | st.builds(
         Audio2Emotion,
@@ -160,6 +161,30 @@ class TestSmoothing:
         assert plain(smoothing_seconds=5.0).apply(dense, 30).values.shape == (1, 10)
 
 
+class TestExtended:
+    def test_is_off_unless_asked_for(self):
+        heard = [A2F_EMOTIONS.index(name) for name in TO_A2F.values()]
+        assert not np.delete(plain().apply(wandering(), 30).values, heard, axis=1).any()
+
+    @pytest.mark.parametrize(
+        ("shares", "shown"),
+        [
+            ({"fear": 0.5, "happiness": 0.4}, {"amazement": 0.8}),
+            ({"happiness": 0.5, "disgust": 0.3}, {"cheekiness": 0.6}),
+            ({"anger": 0.5, "fear": 0.45}, {"outofbreath": 0.9}),
+            ({"sadness": 0.5, "disgust": 0.25}, {"pain": 0.5}),
+            ({"sadness": 0.9}, {"grief": 0.75}),
+            ({"sadness": 0.6}, {"grief": 0.0}),
+        ],
+    )
+    def test_shows_what_two_emotions_make_together_and_keeps_both(self, shares, shown):
+        made = track(**{name: shares.get(name, 1e-9) for name in EMOTIONS if name != "neutral"})
+        values, heard = (plain(extended=extended).apply(made, 30).values[0] for extended in (True, False))
+        assert dict(zip(A2F_EMOTIONS, values, strict=True)) == pytest.approx(
+            dict(zip(A2F_EMOTIONS, heard, strict=True)) | shown, abs=1e-6
+        )
+
+
 class TestAudio2Emotion:
     """The steps by themselves are in test_audio2emotion.py."""
 
@@ -231,7 +256,7 @@ class TestStyleFiles:
             ("{", f"neither a style ({', '.join(PRESETS)}) nor a readable JSON file with one"),
             ("[" * 100_000, f"neither a style ({', '.join(PRESETS)}) nor a readable JSON file with one"),
             ("[]", "style must be a JSON object of settings"),
-            ('{"gian": 1}', "style: 'gian' is no setting; those are audio2emotion, contrast, gain, gains, limits"),
+            ('{"gian": 1}', "style: 'gian' is no setting; those are audio2emotion, contrast, extended, gain, gains"),
             ('{"gain": 5}', "style: gain must be a number from 0 to 4, not 5"),
             ('{"gain": "1"}', "style: gain must be a number from 0 to 4, not '1'"),
             ('{"gain": true}', "style: gain must be a number from 0 to 4, not True"),
@@ -256,6 +281,7 @@ class TestStyleFiles:
             ('{"audio2emotion": {"max_emotions": 2.5}}', "style: max_emotions must be a whole number from 1 to 6, not"),
             ('{"audio2emotion": {"live_blend_coef": 2}}', "style: live_blend_coef must be a number from 0 to 1, not 2"),
             ('{"audio2emotion": {"enable_preferred_emotion": 1}}', "style: enable_preferred_emotion must be true or f"),
+            ('{"extended": 1}', "style: extended must be true or false"),
             ('{"name": 7}', "style: name must be a text"),
         ],
     )
