@@ -17,7 +17,7 @@ from dser_ext.recognition.recognizer import Recognizer
 from dser_ext.recognition.speech import HOP
 from dser_ext.recognition.voice import VoiceProfile
 
-WINDOW_FRAMES = 3 * FRAME_RATE  # longer ones cost more and tell no more
+WINDOW_FRAMES = 3 * FRAME_RATE  # shorter ones tell less, longer ones cost more
 CONTEXT_FRAMES = 20 * FRAME_RATE
 STEP_FRAMES = FRAME_RATE // 5  # after which frames are told: 0.2 s more delay at most
 MOST_SECONDS = (WINDOW_FRAMES - STEP_FRAMES) / FRAME_RATE  # of look-ahead

@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 MEASURED = {"changes": 4, "stay": 2, "glide": 1}
 """Splices of each held-out speaker that training is watched on."""
 FIRST_STEP = 0.3  # weight of what changes are judged by, which is learned by itself in the first half of the epochs
-FLICKER = 0.005  # of mean absolute error, that a change a minute invented in one emotion weighs as much as
+INVENTED_WEIGHT = 0.005  # of a change a minute invented in one emotion, in mean absolute error
 HEARD = {"alone": False, "with the voice": True}
 WATCHED = ("mean_absolute_error", "frame_error", "border_median", "missed", "invented_in_one")
 
@@ -122,7 +122,8 @@ def train(config: SequenceConfig) -> Path:
         found = {name: _figures(networks, lines) for name, lines in watched.items()}
         first = next(iter(found.values()))
         badness = [
-            first[f"mean_absolute_error {voice}"] + FLICKER * first[f"invented_in_one {voice}"] for voice in HEARD
+            first[f"mean_absolute_error {voice}"] + INVENTED_WEIGHT * first[f"invented_in_one {voice}"]
+            for voice in HEARD
         ]
         return 1 - sum(badness) / len(badness), found
 
