@@ -19,7 +19,7 @@ from dser_ext.emotion.names import A2F_EMOTIONS
 from dser_ext.errors import Audio2FaceError
 
 KEYFRAMER_FPS = 60.0
-"""Frames a second on which the app keeps keys, in every public scene; for an app that does not tell."""
+"""Frames a second on which the app keeps keys, in the public scene that was read; for an app that does not tell."""
 
 MAX_KEYS = 10_000
 """More keys than this are none that somebody wants back."""
@@ -43,7 +43,7 @@ def replace_keys(rest: Rest, instance: str, keyframes: Keyframes) -> tuple[int, 
     were there are then put back, or the message says that they could not be.
     """
     fps = rest.setting(instance, "keyframer_fps")
-    keyframer = _Keyframer(rest, instance, float(fps) if _is_number(fps) and fps >= 1 else KEYFRAMER_FPS)
+    keyframer = _Keyframer(rest, instance, float(fps) if _is_number(fps) and 1 <= fps <= 1000 else KEYFRAMER_FPS)
     try:
         before = keyframer.keys()
     except NoSuchCallError as error:

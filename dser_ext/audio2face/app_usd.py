@@ -1,9 +1,9 @@
 """Emotion keys as USD time samples over a scene of the Omniverse Audio2Face app. Needs usd-core (the extra "usd").
 
-Where the app keeps its keys in a scene was read off scenes without keys and is inferred from them: as samples of the
-face node's `state:setting_emotion`, an array of ten. Whether it counts them in frames of its keyframer or in the
-stage's time codes is not known. So the layer written makes both the same: it is the new root of the stage, and its
-time codes a second are the keyframer's frames a second. USD scales what the scene beneath it holds.
+Where the app keeps its keys in a scene is inferred from a scene without keys: as samples of the face node's
+`state:setting_emotion`, an array of ten. Whether it counts them in frames of its keyframer or in the stage's time codes
+is not known. So the layer written makes both the same: it is the new root of the stage, and its time codes a second are
+the keyframer's frames a second. USD scales what the scene beneath it holds.
 """
 
 from __future__ import annotations

@@ -85,7 +85,10 @@ def test_the_same_keys_may_be_pushed_again(start_app):
     assert_keyed(peer, OURS)
 
 
-@pytest.mark.parametrize("settings", [{"keyframer_fps": 60.0}, {"keyframer_fps": 60}, {}, {"keyframer_fps": "fast"}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"keyframer_fps": 60.0}, {"keyframer_fps": 60}, {}, {"keyframer_fps": "fast"}, {"keyframer_fps": 1e300}],
+)
 def test_keys_go_to_the_frames_that_the_app_has(start_app, settings):
     peer = start_app(settings=settings)
     assert App(peer.url).replace_keys(keys(0, 0.0084, 0.0171, 1.0001)) == (3, 0)  # two meet on the first frame
