@@ -17,7 +17,7 @@ PROTOCOL = HERE.parent / "dser_ext" / "audio2face" / "protocol.binpb"
 
 def compile_to(destination: Path) -> None:
     """Write one serialized FileDescriptorSet, imports included; raise SystemExit if a declaration is wrong."""
-    sources = sorted(str(path.relative_to(HERE)) for path in (HERE / "nvidia_ace").glob("*.proto"))
+    sources = sorted(str(path.relative_to(HERE)) for path in HERE.rglob("*.proto"))
     well_known = str(resources.files("grpc_tools") / "_proto")
     options = [f"-I{HERE}", f"-I{well_known}", "--include_imports", f"--descriptor_set_out={destination}"]
     if protoc.main(["protoc", *options, *sources]):

@@ -26,3 +26,35 @@ def start_a2f() -> Iterator[Callable[..., Any]]:
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def start_app() -> Iterator[Callable[..., Any]]:
+    """Starts stand-ins for the older app (see `a2f_app.A2FApp` for the arguments) and stops them after the test."""
+    from a2f_app import A2FApp
+
+    apps: list[A2FApp] = []
+
+    def start(**arguments: Any) -> A2FApp:
+        apps.append(A2FApp(**arguments))
+        return apps[-1]
+
+    yield start
+    for app in apps:
+        app.stop()
+
+
+@pytest.fixture
+def start_player() -> Iterator[Callable[..., Any]]:
+    """Starts streaming players of the older app (see `a2f_app.Player`) and stops them after the test."""
+    from a2f_app import Player
+
+    players: list[Player] = []
+
+    def start(**arguments: Any) -> Player:
+        players.append(Player(**arguments))
+        return players[-1]
+
+    yield start
+    for player in players:
+        player.stop()

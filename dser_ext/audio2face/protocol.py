@@ -1,4 +1,4 @@
-"""The messages of Audio2Face's `ProcessAudioStream`, apart from any that NVIDIA's own packages bring along.
+"""The messages of Audio2Face's gRPC calls, apart from any that NVIDIA's own packages bring along.
 
 The descriptors live in a pool of our own: the pool that a process shares accepts each message name only once, so
 that two packages declaring `nvidia_ace.*` could not be imported together. Names and numbers are those of the wire;
@@ -25,8 +25,8 @@ def _private_pool() -> Any:
 _POOL = _private_pool()
 
 
-def _message(name: str) -> Any:
-    return message_factory.GetMessageClass(_POOL.FindMessageTypeByName(f"nvidia_ace.{name}"))
+def _message(name: str, package: str = "nvidia_ace") -> Any:
+    return message_factory.GetMessageClass(_POOL.FindMessageTypeByName(f"{package}.{name}"))
 
 
 AudioHeader = _message("audio.v1.AudioHeader")
@@ -61,3 +61,10 @@ MAX_CLIP_SECONDS = 300
 
 MAX_MESSAGE_SECONDS = 10
 """Most sound that Audio2Face-3D accepts in one message (its default deployment configuration)."""
+
+PushAudioStreamRequest = _message("PushAudioStreamRequest", "nvidia.audio2face")
+PushAudioStreamResponse = _message("PushAudioStreamResponse", "nvidia.audio2face")
+
+PLAYER_SERVICE = "nvidia.audio2face.Audio2Face"
+PUSH_AUDIO_STREAM = f"/{PLAYER_SERVICE}/PushAudioStream"
+"""Path of the older app's call: stream of PushAudioStreamRequest in, one PushAudioStreamResponse out."""

@@ -1,4 +1,4 @@
-"""dser push: have Audio2Face animate a line with its emotion keys, and save the animation."""
+"""dser push: have Audio2Face animate a line with its emotion keys."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from dser_ext.cli import options as shared
+from dser_ext.cli import push_app
 from dser_ext.cli.messages import say
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.formats.blendshapes import save_animation
@@ -23,9 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a track written by dser emote, whose keys are sent; else the line is recognised now",
     )
-    parser.add_argument(
-        "--a2f", required=True, metavar="HOST:PORT", help="an Audio2Face-3D service (its port usually is 52000)"
-    )
+    parser.add_argument("--a2f", metavar="HOST:PORT", help="an Audio2Face-3D service (its port usually is 52000)")
     parser.add_argument(
         "--timeout",
         type=shared.seconds,
@@ -36,16 +35,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        required=True,
         metavar="ANIM.json|ANIM.csv",
         help="the animation: blendshapes for importers, or the table that NVIDIA's client writes",
     )
+    push_app.add_arguments(parser)
     shared.add_recognition(parser, several=False)
     shared.add_performance(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Send sound and keys, save what comes back."""
+    """Send sound and keys, save what comes back; or leave them with the older app."""
+    if push_app.wanted(options):
+        return push_app.run(options, _keyframes)
+    if options.output is None:
+        options.usage_error("the following arguments are required: -o/--output")
     suffix = Path(options.output).suffix.lower()
     if suffix not in ANIMATION_SUFFIXES:
         options.usage_error(f"-o {options.output}: an animation ends in {' or '.join(ANIMATION_SUFFIXES)}")

@@ -90,7 +90,7 @@ def test_an_edited_track_is_sent_as_it_is_and_no_model_is_needed(dser, line, a2f
         (["line.wav", "--a2f", "localhost:1", "-o", "face.fbx"], r"an animation ends in .json or .csv"),
         (["line.wav", "--a2f", "localhost:1", "--track", "line.json", "-o", "line.json"], "line.json is an input"),
         (["line.wav", "--a2f", "localhost:1", "-o", "face.json", "--timeout", "0"], "0 is no number from 0.1 to 3600"),
-        (["line.wav", "-o", "face.json"], "required: --a2f"),
+        (["line.wav", "-o", "face.json"], "one of the arguments --a2f, --app, --app-usd is required"),
         (["line.wav", "--a2f", "localhost:1"], "required: -o"),
     ],
 )
