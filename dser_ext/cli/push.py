@@ -9,7 +9,7 @@ from pathlib import Path
 from dser_ext.cli import options as shared
 from dser_ext.cli.messages import say
 from dser_ext.emotion.keyframes import Keyframes
-from dser_ext.formats.blendshapes import save_animation
+from dser_ext.formats import save_animation
 from dser_ext.formats.track_json import Performance, read_track
 
 ANIMATION_SUFFIXES = {".json": "a2f-json", ".csv": "a2f-csv"}
