@@ -26,3 +26,12 @@ def start_a2f() -> Iterator[Callable[..., Any]]:
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """See `certificates.Certificates`."""
+    pytest.importorskip("cryptography")
+    from certificates import Certificates
+
+    return Certificates(tmp_path_factory.mktemp("certificates"))
