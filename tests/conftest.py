@@ -58,3 +58,12 @@ def start_player() -> Iterator[Callable[..., Any]]:
     yield start
     for player in players:
         player.stop()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """See `certificates.Certificates`."""
+    pytest.importorskip("cryptography")
+    from certificates import Certificates
+
+    return Certificates(tmp_path_factory.mktemp("certificates"))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
+import math
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
@@ -14,20 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dser_ext.audio2face.answer import Answer
+from dser_ext.audio2face.connection import MAX_REQUEST_BYTES, RETRY_WAITS_SECONDS, Connection
 from dser_ext.audio2face.failure import explain
+from dser_ext.audio2face.long_clips import Part, joined, parts
 from dser_ext.audio2face.protocol import (
     MAX_CLIP_SECONDS,
     PROCESS_AUDIO_STREAM,
     AudioHeader,
     AudioStream,
     AudioWithEmotion,
-    EmotionParameters,
-    EmotionPostProcessingParameters,
     EmotionWithTimeCode,
 )
+from dser_ext.audio2face.settings import Settings
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.emotion.names import A2F_EMOTIONS
-from dser_ext.errors import Audio2FaceError, AudioError
+from dser_ext.errors import Audio2FaceError, AudioError, FormatError
 from dser_ext.formats.blendshapes import Animation
 
 SAMPLE_RATE = 16_000
@@ -36,66 +38,100 @@ SAMPLE_RATE = 16_000
 CHUNK_SECONDS = 1
 """Sound in a message, as NVIDIA's client sends it; up to 10 s are accepted."""
 
-MAX_REQUEST_BYTES = 4 * 1024 * 1024
-"""Largest message that a gRPC server takes unless told otherwise."""
-
-MAX_RESPONSE_BYTES = 16 * 1024 * 1024
-"""Room for a server that sends the sound of a whole clip back in one message."""
-
 LINGER_SECONDS = 2.0
 """How long an answer that is complete may stay open before we close it."""
 
-_TARGET = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+):(\d{1,5})", re.ASCII)
-
 
 def animate(
-    samples: NDArray[np.float32], keyframes: Keyframes, target: str, *, timeout_seconds: float = 30.0
+    samples: NDArray[np.float32],
+    keyframes: Keyframes,
+    target: Connection | str,
+    *,
+    settings: Settings = Settings(),  # noqa: B008 (frozen)
+    timeout_seconds: float = 30.0,
 ) -> Animation:
-    """Have Audio2Face animate a line of speech so that the face follows the keys exactly.
+    """Have Audio2Face animate a line of speech; with the settings as they are the face follows the keys exactly.
 
-    samples: (S,) float32, mono, 16 kHz, -1 to 1 (louder is clipped), finite, at most 300 s.
-    keyframes: the emotions; the first key also is the state before the first frame.
-    target: "HOST:PORT" of an Audio2Face-3D service (52000 unless configured otherwise), without TLS.
+    samples: (S,) float32, mono, 16 kHz, -1 to 1 (louder is clipped), finite. More than 300 s are cut where nobody
+    speaks, and sent in several calls.
+    keyframes: the emotions; unless the settings say how the face begins, the first key does.
+    target: a Connection, or "HOST:PORT" (52000 unless configured otherwise) without TLS.
     timeout_seconds: longest silence to bear from the server, above zero.
 
-    Blocks until the animation is complete. Raises AudioError if the samples cannot be sent, and Audio2FaceError if
-    the clip is too long or has too many keys, or if the server is not there, refuses, hangs, stops midway, or
-    answers something that is no animation. Issues DserWarning for a warning of the server.
+    Blocks until the animation is complete. Where nobody is found a call is tried again, three times within
+    `timeout_seconds`. Raises AudioError if the samples cannot be sent, and Audio2FaceError if a part has too many keys,
+    or if the server is not there, refuses, hangs, stops midway, or answers something that is no animation. Issues
+    DserWarning for a warning of the server.
     """
     if not timeout_seconds > 0:
         raise Audio2FaceError(f"the time to wait for Audio2Face must be above zero, not {timeout_seconds} s")
-    _check_target(target)
-    sound = _checked(samples)
-    first = _first_piece(sound, keyframes)
-    answer = Answer(target, len(sound) / SAMPLE_RATE)
-    options = [("grpc.max_receive_message_length", MAX_RESPONSE_BYTES)]
-    with grpc.insecure_channel(target, options) as channel:
+    connection = target if isinstance(target, Connection) else Connection(target)
+    pieces = parts(_checked(samples), keyframes, SAMPLE_RATE, MAX_CLIP_SECONDS)
+    firsts = [_first_piece(piece) for piece in pieces]  # finds what cannot be sent before anybody is called
+    animations = []
+    with connection.channel() as channel:
         process = channel.stream_stream(PROCESS_AUDIO_STREAM, AudioStream.SerializeToString)
-        _receive(process, _messages(sound, keyframes, first), answer, target, timeout_seconds)
-    return answer.animation()
-
-
-def _receive(process: Any, messages: Iterator[Any], answer: Answer, target: str, timeout_seconds: float) -> None:
-    """Run the call to its end, or to the first thing wrong with it."""
-    watch = _SilenceWatch(timeout_seconds)
-    call = process(_noted(messages, watch))
+        line = _Line(connection, process, timeout_seconds)
+        for piece, first in zip(pieces, firsts, strict=True):
+            own = settings if piece is pieces[0] else replace(settings, beginning_emotion=None)
+            try:
+                animations.append(line.animation(piece, first, own))
+            except Audio2FaceError as error:
+                if len(pieces) == 1:
+                    raise
+                place = f"{piece.start_seconds:.1f} s to {piece.end_seconds:.1f} s of the line"
+                raise Audio2FaceError(f"{place}: {error}") from error
     try:
-        with watch.over(call):
-            for message in call:
-                watch.note()
-                answer.take(message)
-                if answer.succeeded:
-                    watch.patience_seconds = min(timeout_seconds, LINGER_SECONDS)
-    except grpc.RpcError as error:
-        if not watch.barked:
-            raise explain(error, target, begun=answer.begun, frames=answer.frames) from error
-        if not answer.succeeded:
-            raise Audio2FaceError(
-                f"{target}: Audio2Face has sent nothing for {timeout_seconds:g} s, after {answer.frames} frames; "
-                "see whether it hangs or is overloaded, then try again"
-            ) from error
-    finally:
-        call.cancel()
+        return joined(pieces, animations)
+    except FormatError as error:
+        raise Audio2FaceError(f"{connection.target}: {error}") from error
+
+
+@dataclass(frozen=True)
+class _Line:
+    """An open channel, and how long to wait on it. process: its ProcessAudioStream."""
+
+    connection: Connection
+    process: Any
+    timeout_seconds: float
+
+    def animation(self, piece: Part, first: Any, settings: Settings) -> Animation:
+        """One part's animation. Raises Audio2FaceError."""
+        waits = iter(RETRY_WAITS_SECONDS)
+        latest = time.monotonic() + self.timeout_seconds
+        while True:
+            answer = Answer(self.connection.target, len(piece.sound) / SAMPLE_RATE)
+            try:
+                self._receive(_messages(piece, first, settings), answer)
+                return answer.animation()
+            except grpc.RpcError as error:
+                wait = next(waits, math.inf)
+                nobody = error.code() is grpc.StatusCode.UNAVAILABLE and not answer.begun
+                if not nobody or time.monotonic() + wait > latest:
+                    raise explain(error, self.connection, begun=answer.begun, frames=answer.frames) from error
+                time.sleep(wait)
+
+    def _receive(self, messages: Iterator[Any], answer: Answer) -> None:
+        """Run the call to its end, or to the first thing wrong with it."""
+        watch = _SilenceWatch(self.timeout_seconds)
+        call = self.process(_noted(messages, watch), metadata=self.connection.metadata())
+        try:
+            with watch.over(call):
+                for message in call:
+                    watch.note()
+                    answer.take(message)
+                    if answer.succeeded:
+                        watch.patience_seconds = min(self.timeout_seconds, LINGER_SECONDS)
+        except grpc.RpcError as error:
+            if not watch.barked:
+                raise
+            if not answer.succeeded:
+                raise Audio2FaceError(
+                    f"{self.connection.target}: Audio2Face has sent nothing for {self.timeout_seconds:g} s, after "
+                    f"{answer.frames} frames; see whether it hangs or is overloaded, then try again"
+                ) from error
+        finally:
+            call.cancel()
 
 
 def _noted(messages: Iterator[Any], watch: _SilenceWatch) -> Iterator[Any]:
@@ -136,24 +172,20 @@ class _SilenceWatch:
         call.cancel()
 
 
-def _messages(sound: NDArray[np.float32], keyframes: Keyframes, first: Any) -> Iterator[Any]:
-    yield _header(keyframes)
+def _messages(piece: Part, first: Any, settings: Settings) -> Iterator[Any]:
+    """One by one, as the server takes them; gRPC half-closes after the last."""
+    yield _header(piece, settings)
     yield AudioStream(audio_with_emotion=first)
     chunk = CHUNK_SECONDS * SAMPLE_RATE
-    for start in range(chunk, len(sound), chunk):
-        yield AudioStream(audio_with_emotion=AudioWithEmotion(audio_buffer=_pcm16(sound[start : start + chunk])))
+    for start in range(chunk, len(piece.sound), chunk):
+        sound = _pcm16(piece.sound[start : start + chunk])
+        yield AudioStream(audio_with_emotion=AudioWithEmotion(audio_buffer=sound))
     yield AudioStream(end_of_audio=AudioStream.EndOfAudio())
 
 
-def _header(keyframes: Keyframes) -> Any:
-    """Settings with which Audio2Face's emotions are the keys themselves.
-
-    By default it multiplies keys by 0.5 · 0.6 and lets them arrive over half a second. Strength 1 twice leaves only
-    the keys and their full value; a transition shorter than a frame lets them arrive at once.
-    """
+def _header(piece: Part, settings: Settings) -> Any:
     message = AudioStream()
-    header = message.audio_stream_header
-    header.audio_header.CopyFrom(
+    message.audio_stream_header.audio_header.CopyFrom(
         AudioHeader(
             audio_format=AudioHeader.AUDIO_FORMAT_PCM,
             channel_count=1,
@@ -161,32 +193,23 @@ def _header(keyframes: Keyframes) -> Any:
             bits_per_sample=16,
         )
     )
-    header.emotion_post_processing_params.CopyFrom(
-        EmotionPostProcessingParameters(
-            enable_preferred_emotion=True, preferred_emotion_strength=1.0, emotion_strength=1.0
-        )
-    )
-    header.emotion_params.CopyFrom(
-        EmotionParameters(live_transition_time=1e-4, beginning_emotion=_by_name(keyframes.values[0]))
-    )
-    header.face_params.SetInParent()  # sent even when empty, as NVIDIA's clients do
-    header.blendshape_params.SetInParent()
+    settings.fill(message.audio_stream_header, _by_name(piece.keyframes.values[0]))
     return message
 
 
-def _first_piece(sound: NDArray[np.float32], keyframes: Keyframes) -> Any:
+def _first_piece(piece: Part) -> Any:
     """The first chunk of sound with every key, so that no key can come after the sound it belongs to."""
     keys = [
         EmotionWithTimeCode(time_code=seconds, emotion=_by_name(row))
-        for seconds, row in zip(keyframes.times.tolist(), keyframes.values, strict=True)
+        for seconds, row in zip(piece.keyframes.times.tolist(), piece.keyframes.values, strict=True)
     ]
-    piece = AudioWithEmotion(audio_buffer=_pcm16(sound[: CHUNK_SECONDS * SAMPLE_RATE]), emotions=keys)
-    if piece.ByteSize() > MAX_REQUEST_BYTES - 1024:
+    first = AudioWithEmotion(audio_buffer=_pcm16(piece.sound[: CHUNK_SECONDS * SAMPLE_RATE]), emotions=keys)
+    if first.ByteSize() > MAX_REQUEST_BYTES - 1024:
         raise Audio2FaceError(
             f"{len(keys)} emotion keys are more than Audio2Face takes in one message; "
             "allow a larger tolerance, or fewer frames a second, for fewer keys"
         )
-    return piece
+    return first
 
 
 def _by_name(row: NDArray[np.float32]) -> dict[str, float]:
@@ -202,18 +225,6 @@ def _checked(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     sound = np.asarray(samples, np.float32)
     if sound.ndim != 1 or not len(sound):
         raise AudioError(f"Audio2Face needs mono samples (S,) with S ≥ 1, not {sound.shape}")
-    seconds = len(sound) / SAMPLE_RATE
-    if seconds > MAX_CLIP_SECONDS:
-        raise Audio2FaceError(
-            f"the clip is {seconds:.1f} s long and Audio2Face takes at most {MAX_CLIP_SECONDS} s; "
-            "cut it into shorter lines"
-        )
     if not np.isfinite(sound).all():
         raise AudioError("the sound holds NaN or infinite samples; export it again")
     return sound
-
-
-def _check_target(target: str) -> None:
-    match = _TARGET.fullmatch(target)
-    if not match or not 0 < int(match[2]) < 65536:
-        raise Audio2FaceError(f"{target!r} is no address of Audio2Face; write HOST:PORT, for example localhost:52000")

@@ -9,6 +9,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
+from dser_ext.audio2face.connection import without_key
 from dser_ext.audio2face.protocol import MAX_CLIP_SECONDS, AnimationDataStream, EmotionAggregate, Status
 from dser_ext.emotion.names import A2F_EMOTIONS
 from dser_ext.errors import Audio2FaceError, DserWarning, FormatError
@@ -30,8 +31,9 @@ MAX_QUOTED_CHARACTERS = 300
 
 
 def quoted(text: str) -> str:
-    """A server's own words as one printable line of bounded length."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * MAX_QUOTED_CHARACTERS]).split())
+    """A server's own words as one printable line of bounded length, without our key if it says that."""
+    safe = without_key(text)[: 4 * MAX_QUOTED_CHARACTERS]
+    line = " ".join("".join(c if c.isprintable() else " " for c in safe).split())
     return line if len(line) <= MAX_QUOTED_CHARACTERS else line[: MAX_QUOTED_CHARACTERS - 1] + "…"
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import grpc
 
 from dser_ext.audio2face.answer import quoted
+from dser_ext.audio2face.connection import API_KEY_VARIABLE, Connection
 from dser_ext.errors import Audio2FaceError
 
 PROBE_SECONDS = 2.0
-"""Longest wait when asking whether a port speaks TLS."""
+"""Longest wait for each step of trying a port's TLS."""
 
 USUAL_PORT = 52000
 """Where an Audio2Face-3D service listens for ProcessAudioStream."""
@@ -21,20 +22,20 @@ REFUSALS = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITIO
 """What a server says of a request that it will not take."""
 
 
-def explain(error: Any, target: str, *, begun: bool, frames: int) -> Audio2FaceError:
+def explain(error: Any, connection: Connection, *, begun: bool, frames: int) -> Audio2FaceError:
     """Turn a failed call into the sentence for the user.
 
-    error: the grpc.RpcError raised while reading the answer. target: "HOST:PORT".
+    error: the grpc.RpcError raised while reading the answer. connection: the way that the call took.
     begun: whether the server had sent anything; frames: how many animation frames it had sent.
     """
-    code, reason = error.code(), quoted(error.details() or "")
+    code, reason, target = error.code(), quoted(error.details() or ""), connection.target
     if begun and code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
         return Audio2FaceError(
             f"{target}: Audio2Face stopped in the middle of the answer, after {frames} frames ({reason}); see whether "
             "it still runs, then try again"
         )
     if code is grpc.StatusCode.UNAVAILABLE:
-        return Audio2FaceError(f"{target}: {_why_unavailable(target, reason)}")
+        return Audio2FaceError(f"{target}: {_why_unavailable(connection, reason)}")
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return Audio2FaceError(
             f"{target}: a gRPC server answers there, but not Audio2Face's ProcessAudioStream ({reason}); "
@@ -45,9 +46,10 @@ def explain(error: Any, target: str, *, begun: bool, frames: int) -> Audio2FaceE
             f"{target}: Audio2Face has no room for this line ({reason}); try again when it is less busy"
         )
     if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
-        return Audio2FaceError(
-            f"{target}: Audio2Face asks for credentials ({reason}), which dser does not send; use a service of your own"
-        )
+        remedy = f"put a key that is good for this service into the environment variable {API_KEY_VARIABLE}"
+        if not connection.tls:
+            remedy += " and use TLS (--tls)"
+        return Audio2FaceError(f"{target}: Audio2Face asks for credentials ({reason}); {remedy}")
     verb = "refuses the line" if code in REFUSALS else f"failed after {frames} frames"
     return Audio2FaceError(
         f"{target}: Audio2Face {verb}: {reason or 'it gives no reason'} ({code.name}); put that right, or see its log, "
@@ -55,12 +57,14 @@ def explain(error: Any, target: str, *, begun: bool, frames: int) -> Audio2FaceE
     )
 
 
-def _why_unavailable(target: str, reason: str) -> str:
+def _why_unavailable(connection: Connection, reason: str) -> str:
     """The rest of the sentence when not even a first message came."""
     if "resolving" in reason or "resolution" in reason:  # wordings of newer and older gRPC
         return "there is no such host; check the spelling of the address"
-    if "refused" not in reason and _speaks_tls(target):
-        return "this port speaks TLS, and dser does not; name a port of Audio2Face-3D with secure_mode disabled"
+    if connection.tls and (sentence := _why_tls_failed(connection)):
+        return sentence
+    if not connection.tls and "refused" not in reason and _speaks_tls(connection):
+        return "this port speaks TLS; use it, too (--tls), or name a port of Audio2Face-3D with secure_mode disabled"
     if "HTTP" in reason:
         return f"what listens there does not speak gRPC; name Audio2Face-3D's gRPC port (usually {USUAL_PORT})"
     if "failed to connect" in reason:
@@ -69,16 +73,56 @@ def _why_unavailable(target: str, reason: str) -> str:
     return f"the connection broke before an answer came ({reason}); check that Audio2Face-3D listens there and works"
 
 
-def _speaks_tls(target: str) -> bool:
-    host, _, port = target.rpartition(":")
+def _why_tls_failed(connection: Connection) -> str | None:
+    """The rest of the sentence, by trying TLS ourselves: of several addresses gRPC tells of one."""
+    try:
+        if _welcome(connection):
+            return None
+    except ssl.SSLCertVerificationError as error:
+        return (
+            f"its certificate is not trusted here ({quoted(error.verify_message)}); name the certificate of the "
+            "authority that signed it (--root-certificate), and the host by the name that stands in it"
+        )
+    except ssl.SSLError as error:
+        if "ALERT" not in str(error):
+            return "this port does not speak TLS; leave it out (--tls), or name a port that does"
+    except (OSError, ValueError):
+        return None
+    own = "does not accept this" if connection.client_certificate else "asks for a"
+    return f"it {own} client certificate; name one that it knows (--client-certificate, --client-key)"
+
+
+def _welcome(connection: Connection) -> bool:
+    """Whether the service goes on when TLS stands; with TLS 1.3 it looks at a client's certificate only then."""
+    context = ssl.create_default_context(cafile=connection.root_certificate)
+    context.set_alpn_protocols(["h2"])
+    if connection.client_certificate is not None:
+        context.load_cert_chain(connection.client_certificate, connection.client_key)
+    with _dialled(connection.target) as plain, context.wrap_socket(plain, server_hostname=_host(connection)) as secure:
+        try:
+            return bool(secure.recv(1))
+        except ConnectionError:
+            return False
+
+
+def _speaks_tls(connection: Connection) -> bool:
     anyone = ssl.create_default_context()  # only asks what the port speaks; nothing is sent over it
     anyone.check_hostname = False
     anyone.verify_mode = ssl.CERT_NONE
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_SECONDS) as connection:
-            anyone.wrap_socket(connection, server_hostname=host.strip("[]")).close()
+        with _dialled(connection.target) as plain:
+            anyone.wrap_socket(plain, server_hostname=_host(connection)).close()
     except ssl.SSLError as error:
         return "ALERT" in str(error)  # TLS's own way to refuse us; what is no TLS at all has a wrong version instead
     except (OSError, ValueError):
         return False
     return True
+
+
+def _dialled(target: str) -> socket.socket:
+    host, _, port = target.rpartition(":")
+    return socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_SECONDS)
+
+
+def _host(connection: Connection) -> str:
+    return connection.target.rpartition(":")[0].strip("[]")

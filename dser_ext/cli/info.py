@@ -1,4 +1,4 @@
-"""dser info: say what a model is, how good it was measured to be, and what it runs on here."""
+"""dser info: say what a model is, how good it was measured to be, and what it runs on; or whether Audio2Face is up."""
 
 from __future__ import annotations
 
@@ -6,16 +6,25 @@ import argparse
 import json
 
 from dser_ext import __version__
+from dser_ext.cli import options as shared
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--model", metavar="NAME|DIR", help="a shipped model or a model folder")
+    parser.add_argument(
+        "--a2f",
+        metavar="HOST:PORT",
+        help="ask this Audio2Face-3D service instead whether it is SERVING; if it is not, the exit code is 1",
+    )
+    shared.add_connection(parser)
     parser.add_argument("--json", action="store_true", help="print it as JSON, for other programs")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the model's card and the devices there are; its checksums are verified on the way."""
+    if options.a2f is not None:
+        return _health(options)
     import onnxruntime
 
     from dser_ext.recognition.bundle import DEFAULT_MODEL, ModelBundle
@@ -42,6 +51,14 @@ def run(options: argparse.Namespace) -> int:
     for name, value in facts.items():
         print(f"{name:12} {_readable(value)}")
     return 0
+
+
+def _health(options: argparse.Namespace) -> int:
+    from dser_ext.audio2face.health import SERVING, health
+
+    state = health(shared.connection(options))
+    print(json.dumps({"a2f": options.a2f, "health": state}) if options.json else f"{options.a2f}  {state}")
+    return int(state != SERVING)
 
 
 def _readable(value: object) -> str:

@@ -13,6 +13,8 @@ from dser_ext.emotion.style import PRESETS, Style, style
 from dser_ext.errors import FormatError
 
 if TYPE_CHECKING:
+    from dser_ext.audio2face.connection import Connection
+    from dser_ext.audio2face.settings import Settings
     from dser_ext.recognition.recognizer import Recognizer
     from dser_ext.recognition.voice import VoiceLines, VoiceProfile
 
@@ -67,6 +69,51 @@ def add_performance(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="how far the keys may be off the curves, which go from 0 to 1; more gives fewer keys (default 0.02)",
     )
+
+
+def add_connection(parser: argparse.ArgumentParser) -> None:
+    """How an Audio2Face is reached: --tls and the certificates, --function-id."""
+    group = parser.add_argument_group(
+        "connection",
+        "A hosted service's key is read from the environment variable DSER_A2F_API_KEY, and sent over TLS alone.",
+    )
+    group.add_argument("--tls", action="store_true", help="the service speaks TLS (its secure_mode is tls or mtls)")
+    group.add_argument(
+        "--root-certificate",
+        metavar="FILE",
+        help="PEM file of the authority that signed the service's certificate (default: those that gRPC trusts)",
+    )
+    group.add_argument("--client-certificate", metavar="FILE", help="PEM file with yours, for a service with mtls")
+    group.add_argument("--client-key", metavar="FILE", help="PEM file with the key of yours, without a password")
+    group.add_argument("--function-id", metavar="ID", help="the function to call at a hosted endpoint")
+
+
+def connection(options: argparse.Namespace) -> Connection:
+    """The connection to --a2f. Certificates that do not go together are a usage error."""
+    from dser_ext.audio2face.connection import Connection
+
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC's own notes on stderr are not the user's
+    certificates = options.root_certificate, options.client_certificate, options.client_key
+    if any(certificates) and not options.tls:
+        options.usage_error("certificates are of use with --tls alone")
+    if (options.client_certificate is None) != (options.client_key is None):
+        options.usage_error("--client-certificate and --client-key go together")
+    return Connection(options.a2f, options.tls, *certificates, options.function_id)
+
+
+def a2f_settings(options: argparse.Namespace) -> Settings:
+    """The settings of Audio2Face in --config, else those with which it follows the keys exactly."""
+    from dser_ext.audio2face.settings import Settings
+
+    if options.config is None:
+        return Settings()
+    from dser_ext.config import read_config
+
+    document = read_config(options.config)
+    try:
+        return Settings.from_config(document)
+    except FormatError as error:
+        raise FormatError(f"{options.config}: {error}") from error
 
 
 def chosen_style(options: argparse.Namespace) -> Style:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from dser_ext.cli import options as shared
 from dser_ext.cli import push_app
 from dser_ext.cli.messages import say
 from dser_ext.emotion.keyframes import Keyframes
-from dser_ext.formats.blendshapes import save_animation
+from dser_ext.errors import FormatError
+from dser_ext.formats import ANIMATION_FORMATS, animation_format, save_animation
 from dser_ext.formats.track_json import Performance, read_track
-
-ANIMATION_SUFFIXES = {".json": "a2f-json", ".csv": "a2f-csv"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("audio", metavar="AUDIO", help="a line of speech of up to five minutes")
+    parser.add_argument("audio", metavar="AUDIO", help="a line of speech; over five minutes go in parts, cut in pauses")
     parser.add_argument(
         "--track",
         metavar="FILE",
@@ -35,12 +33,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        metavar="ANIM.json|ANIM.csv",
-        help="the animation: blendshapes for importers, or the table that NVIDIA's client writes",
+        metavar="ANIMATION",
+        help="the animation; .json, .csv or .usda names its format",
+    )
+    parser.add_argument(
+        "--format",
+        choices=ANIMATION_FORMATS,
+        help="blendshapes for importers (a2f-json), the table that NVIDIA's client writes (a2f-csv), "
+        "a USD SkelAnimation (usda), or a recording of Live Link Face (livelink-csv); else by the ending of -o",
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="settings of Audio2Face in YAML or JSON, like the configurations of NVIDIA's sample client; "
+        "strengths below 1 weaken the keys",
     )
     push_app.add_arguments(parser)
     shared.add_recognition(parser, several=False)
     shared.add_performance(parser)
+    shared.add_connection(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -49,18 +60,21 @@ def run(options: argparse.Namespace) -> int:
         return push_app.run(options, _keyframes)
     if options.output is None:
         options.usage_error("the following arguments are required: -o/--output")
-    suffix = Path(options.output).suffix.lower()
-    if suffix not in ANIMATION_SUFFIXES:
-        options.usage_error(f"-o {options.output}: an animation ends in {' or '.join(ANIMATION_SUFFIXES)}")
-    inputs = [options.audio, options.track, options.style, options.voice]
+    try:
+        format_name = animation_format(options.output, options.format)
+    except FormatError as error:
+        options.usage_error(f"-o {error}")
+    inputs = [options.audio, options.track, options.style, options.voice, options.config]
     shared.check_outputs(options, [Path(options.output)], inputs)
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC's own notes on stderr are not the user's
+    connection = shared.connection(options)
+    settings = shared.a2f_settings(options)
     from dser_ext.audio import read
     from dser_ext.audio2face.animate import animate
 
     keys = _keyframes(options)
-    animation = animate(read(options.audio), keys, options.a2f, timeout_seconds=options.timeout)
-    save_animation(animation, options.output, ANIMATION_SUFFIXES[suffix], track_path=options.audio)
+    samples = read(options.audio)
+    animation = animate(samples, keys, connection, settings=settings, timeout_seconds=options.timeout)
+    save_animation(animation, options.output, format_name, track_path=options.audio)
     say(
         f"{options.output}: {len(animation.times)} frames of {len(animation.names)} blendshapes, "
         f"{len(keys.times)} emotion keys sent"

@@ -16,6 +16,8 @@ from dser_ext.emotion.keyframes import Keyframes
 if TYPE_CHECKING:
     from dser_ext.audio2face.app import App
 
+_FOR_A2F = ("format", "config", "tls", "root_certificate", "client_certificate", "client_key", "function_id")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """--app and what goes with it."""
@@ -54,6 +56,8 @@ def wanted(options: argparse.Namespace) -> bool:
         if app:
             options.usage_error(f"argument --{app[0].replace('_', '-')}: not allowed with argument --a2f")
         return False
+    if nim := [name for name in _FOR_A2F if getattr(options, name)]:
+        options.usage_error(f"argument --{nim[0].replace('_', '-')}: allowed with argument --a2f alone")
     if options.app is None and options.app_usd is None:
         options.usage_error("one of the arguments --a2f, --app, --app-usd is required")
     if None not in (options.app, options.app_usd, options.app_player):

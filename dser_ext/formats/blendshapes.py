@@ -1,26 +1,40 @@
-"""Facial animation as blendshape weights over time, and the files it is saved to."""
+"""Facial animation as blendshape weights over time."""
 
 from __future__ import annotations
 
-import csv
-import json
-import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dser_ext.emotion.names import A2F_EMOTIONS
 from dser_ext.errors import FormatError
-from dser_ext.formats.files import written_whole
 
 DEFAULT_FPS = 30.0
 """Rate of Audio2Face-3D's regression networks; stands in where a single frame shows none."""
 
 DECIMALS = 6
 """Of a saved weight: below what a float32 between 0.5 and 1 can hold apart, and far below what a face shows."""
+
+_EYE = ("Blink", "LookDown", "LookIn", "LookOut", "LookUp", "Squint", "Wide")
+ARKIT_BLENDSHAPES = (
+    *(f"Eye{part}{side}" for side in ("Left", "Right") for part in _EYE),
+    *("JawForward", "JawLeft", "JawRight", "JawOpen", "MouthClose", "MouthFunnel", "MouthPucker"),
+    *("MouthLeft", "MouthRight"),
+    *(f"Mouth{part}{side}" for part in ("Smile", "Frown", "Dimple", "Stretch") for side in ("Left", "Right")),
+    *("MouthRollLower", "MouthRollUpper", "MouthShrugLower", "MouthShrugUpper"),
+    *(f"Mouth{part}{side}" for part in ("Press", "LowerDown", "UpperUp") for side in ("Left", "Right")),
+    *("BrowDownLeft", "BrowDownRight", "BrowInnerUp", "BrowOuterUpLeft", "BrowOuterUpRight"),
+    *("CheekPuff", "CheekSquintLeft", "CheekSquintRight", "NoseSneerLeft", "NoseSneerRight", "TongueOut"),
+)
+"""The 52 that Audio2Face-3D animates, in its order; other programs have other orders, so go by name."""
+
+TONGUE_BLENDSHAPES = (
+    *("TongueTipUp", "TongueTipDown", "TongueTipLeft", "TongueTipRight"),
+    *("TongueRollUp", "TongueRollDown", "TongueRollLeft", "TongueRollRight"),
+    *("TongueUp", "TongueDown", "TongueLeft", "TongueRight", "TongueIn", "TongueStretch", "TongueWide", "TongueNarrow"),
+)
+"""16 more, where the service has the tongue's switched on."""
 
 MAX_FILLED_FRAMES = 10
 """Most frames to fill in, for each frame there is, where time codes are uneven."""
@@ -86,56 +100,7 @@ class Animation:
         return max(0.001, round(float(1 / np.median(np.diff(self.times))), 3))
 
 
-def save_animation(
-    animation: Animation, path: str | os.PathLike[str], format_name: str, *, track_path: str = ""
-) -> None:
-    """Write `animation` to `path`, whole or not at all.
-
-    format_name: one of `ANIMATION_FORMATS`. "a2f-json" is the blendshape file that Audio2Face's exporter writes and
-    importers for Maya, Unreal and Blender read: frames at one rate from 0 on. "a2f-csv" is the table that the sample
-    client of Audio2Face-3D writes: a row a frame with its own time code.
-    track_path: the sound file to name inside; only a2f-json has a place for it.
-
-    Raises FormatError for an unknown format, for time codes that no frame rate fits, or if `path` cannot be written.
-    """
-    write = ANIMATION_FORMATS.get(format_name)
-    if write is None:
-        raise FormatError(f"{format_name!r} is no animation format; choose from {', '.join(ANIMATION_FORMATS)}")
-    with written_whole(path) as file:
-        write(animation, file, track_path)
-
-
-def _write_json(animation: Animation, file: IO[Any], track_path: str) -> None:
-    weights = _at_one_rate(animation)
-    document = {
-        "exportFps": animation.fps,
-        "trackPath": track_path,
-        "numPoses": len(animation.names),
-        "numFrames": len(weights),
-        "facsNames": [name[0].lower() + name[1:] for name in animation.names],
-        "weightMat": np.round(weights.astype(np.float64), DECIMALS).tolist(),
-    }
-    json.dump(document, file, ensure_ascii=False, allow_nan=False)
-    file.write("\n")
-
-
-def _write_csv(animation: Animation, file: IO[Any], track_path: str) -> None:
-    del track_path  # the table has no place for it
-    table = csv.writer(file, lineterminator="\n")
-    table.writerow(["", "timeCode", *(f"blendShapes.{name}" for name in animation.names)])
-    weights = np.round(animation.weights.astype(np.float64), DECIMALS)
-    for index, (seconds, row) in enumerate(zip(animation.times.tolist(), weights, strict=True)):
-        table.writerow([index, seconds, *row.tolist()])
-
-
-ANIMATION_FORMATS: dict[str, Callable[[Animation, IO[Any], str], None]] = {
-    "a2f-json": _write_json,
-    "a2f-csv": _write_csv,
-}
-"""Name of each format and how it is written."""
-
-
-def _at_one_rate(animation: Animation) -> NDArray[np.float32]:
+def at_one_rate(animation: Animation) -> NDArray[np.float32]:
     """Weights at i / fps from 0 to the last frame, (F, B).
 
     A file without time codes would slip against the sound wherever the server left a frame out or began late.

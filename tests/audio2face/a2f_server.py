@@ -22,6 +22,7 @@ from a2f_face import BLENDSHAPES, EmotionMixer, keyed_emotions, weights
 from a2f_rules import Limits, RefusedError, Request
 
 from dser_ext.audio2face import protocol
+from dser_ext.audio2face.health import SERVICE, HealthCheckResponse
 from dser_ext.emotion.names import A2F_EMOTIONS
 
 FPS = 30
@@ -37,13 +38,19 @@ class SilentError(Exception):
 
 @dataclass
 class A2FServer:
-    """A running server. Starts at once; `target` is its address; `requests` holds what came in, in order of arrival."""
+    """A running server. Starts at once; `target` is its address.
+
+    health: what it says of itself, None if it has no health service. `requests` holds what came in, in order of
+    arrival, and `metadata` what each of the calls carried.
+    """
 
     limits: Limits = field(default_factory=Limits)
     spoil: Spoil | None = None
     listen: str = "127.0.0.1:0"
     credentials: Any = None
+    health: str | None = "SERVING"
     requests: list[Request] = field(default_factory=list)
+    metadata: list[dict[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._grpc = grpc.server(ThreadPoolExecutor(self.limits.streams), maximum_concurrent_rpcs=self.limits.streams)
@@ -51,6 +58,9 @@ class A2FServer:
         self._grpc.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(protocol.SERVICE, {"ProcessAudioStream": method}),)
         )
+        if self.health is not None:
+            check = grpc.unary_unary_rpc_method_handler(self._check)
+            self._grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Check": check}),))
         host = self.listen.rpartition(":")[0]
         port = (
             self._grpc.add_secure_port(self.listen, self.credentials)
@@ -66,7 +76,12 @@ class A2FServer:
     def wait(self) -> None:
         self._grpc.wait_for_termination()
 
+    def _check(self, _: bytes, context: Any) -> bytes:
+        self.metadata.append(dict(context.invocation_metadata()))
+        return bytes(HealthCheckResponse(status=self.health).SerializeToString())
+
     def _process(self, incoming: Iterator[Any], context: Any) -> Iterator[Any]:
+        self.metadata.append(dict(context.invocation_metadata()))
         answer = self._answer(_Inbox(incoming, self.limits))
         try:
             yield from answer if self.spoil is None else self.spoil(answer)
@@ -202,6 +217,19 @@ def after_frames(count: int, then: Spoil) -> Spoil:
             frames += message.HasField("animation_data")
             yield message
         yield from then(answer)
+
+    return spoil
+
+
+def every(count: int) -> Spoil:
+    """Send only one in `count` frames."""
+
+    def spoil(answer: Iterator[Any]) -> Iterator[Any]:
+        frames = 0
+        for message in answer:
+            frames += message.HasField("animation_data")
+            if not message.HasField("animation_data") or frames % count == 1:
+                yield message
 
     return spoil
 

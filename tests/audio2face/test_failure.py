@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,7 +17,9 @@ import numpy as np
 import pytest
 from a2f_rules import RefusedError
 
+from dser_ext.audio2face import animate as animate_module
 from dser_ext.audio2face.animate import animate
+from dser_ext.audio2face.connection import Connection
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.errors import Audio2FaceError
 
@@ -27,12 +28,19 @@ CALM = Keyframes(np.array([0.0]), np.zeros((1, 10), np.float32))
 LINE = np.zeros(48_000, np.float32)
 
 
-def complaint(target: str, timeout_seconds: float = 10) -> str:
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch) -> None:
+    """Calls are tried again, as always, only sooner."""
+    monkeypatch.setattr(animate_module, "RETRY_WAITS_SECONDS", (0.05, 0.1, 0.15))
+
+
+def complaint(target: str | Connection, timeout_seconds: float = 10) -> str:
     """What the user is told; whatever it is, it is one line and begins with the address."""
+    address = target if isinstance(target, str) else target.target
     with pytest.raises(Audio2FaceError) as caught:
         animate(LINE, CALM, target, timeout_seconds=timeout_seconds)
     message = str(caught.value)
-    assert message.startswith(f"{target}: ")
+    assert message.startswith(f"{address}: ")
     assert message.isprintable()
     assert "; " in message  # what is wrong; what to do
     return message
@@ -53,15 +61,44 @@ def test_the_host_does_not_exist():
     assert "no such host" in complaint("no-such-host.invalid:52000")
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
 @pytest.mark.parametrize("mutual", [False, True])
-def test_the_port_speaks_tls(start_a2f, tmp_path, mutual):
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-    subprocess.run([*make.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    pair = (key.read_bytes(), certificate.read_bytes())
-    credentials = grpc.ssl_server_credentials([pair], pair[1] if mutual else None, mutual)
-    assert "speaks TLS" in complaint(start_a2f(credentials=credentials).target)
+def test_the_port_speaks_tls(start_a2f, certificates, mutual):
+    message = complaint(start_a2f(credentials=certificates.server(mutual=mutual)).target)
+    assert "speaks TLS; use it, too (--tls)" in message
+
+
+def tls(server, **files: str) -> Connection:
+    port = server.target.rpartition(":")[2]
+    return Connection(f"localhost:{port}", tls=True, **files)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "trusted", "words"),
+    [
+        ("service", "stranger", "its certificate is not trusted here (unable to get local issuer certificate)"),
+        ("old", "authority", "(certificate has expired)"),
+        ("elsewhere", "authority", "Hostname mismatch"),
+    ],
+)
+def test_the_certificate_of_the_service_is_not_the_right_one(start_a2f, certificates, certificate, trusted, words):
+    server = start_a2f(credentials=certificates.server(certificate))
+    assert words in complaint(tls(server, root_certificate=certificates.path(f"{trusted}.pem")))
+
+
+def test_the_port_does_not_speak_tls(start_a2f, certificates):
+    message = complaint(tls(start_a2f(), root_certificate=certificates.path("authority.pem")))
+    assert "this port does not speak TLS" in message
+
+
+@pytest.mark.parametrize(
+    ("own", "words"), [(None, "it asks for a client certificate"), ("stranger", "it does not accept this client")]
+)
+def test_the_service_does_not_know_the_client(start_a2f, certificates, own, words):
+    server = start_a2f(credentials=certificates.server(mutual=True))
+    files = {"root_certificate": certificates.path("authority.pem")}
+    if own is not None:
+        files.update(client_certificate=certificates.path(f"{own}.pem"), client_key=certificates.path(f"{own}.key"))
+    assert words in complaint(tls(server, **files))
 
 
 def test_the_port_is_a_web_server():
@@ -116,7 +153,8 @@ def test_the_service_fails(start_a2f, failure, words, frames):
 @pytest.mark.parametrize(
     ("frames", "words"),
     # A process that dies may take the last frames with it that it had sent.
-    [(0, "broke before an answer came"), (20, r"stopped in the middle of the answer, after (1?\d|20) frames")],
+    # Before the first one the call is tried again, and finds nobody.
+    [(0, "no Audio2Face answers there"), (20, r"stopped in the middle of the answer, after (1?\d|20) frames")],
 )
 def test_the_service_dies(frames, words):
     server = [sys.executable, Path(a2f_server.__file__), "--listen", "127.0.0.1:0"]
@@ -140,7 +178,8 @@ def test_the_service_breaks_down(start_a2f):
     ("code", "words"),
     [
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "has no room for this line (full)"),
-        (grpc.StatusCode.UNAUTHENTICATED, "asks for credentials (full)"),
+        (grpc.StatusCode.UNAVAILABLE, "broke before an answer came (full)"),
+        (grpc.StatusCode.UNAUTHENTICATED, "asks for credentials (full); put a key that is good"),
         (grpc.StatusCode.PERMISSION_DENIED, "asks for credentials (full)"),
     ],
 )

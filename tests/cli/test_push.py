@@ -14,6 +14,7 @@ from pathlib import Path
 import a2f_server
 import numpy as np
 import pytest
+import soundfile
 
 from dser_ext.emotion.names import A2F_EMOTIONS
 from dser_ext.formats.track_json import read_track
@@ -87,10 +88,14 @@ def test_an_edited_track_is_sent_as_it_is_and_no_model_is_needed(dser, line, a2f
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["line.wav", "--a2f", "localhost:1", "-o", "face.fbx"], r"an animation ends in .json or .csv"),
+        (["line.wav", "--a2f", "localhost:1", "-o", "face.fbx"], "an animation ends in .csv, .json, .usda"),
         (["line.wav", "--a2f", "localhost:1", "--track", "line.json", "-o", "line.json"], "line.json is an input"),
         (["line.wav", "--a2f", "localhost:1", "-o", "face.json", "--timeout", "0"], "0 is no number from 0.1 to 3600"),
         (["line.wav", "-o", "face.json"], "one of the arguments --a2f, --app, --app-usd is required"),
+        (["line.wav", "--a2f", "localhost:1", "-o", "face.json", "--format", "fbx"], "invalid choice: 'fbx'"),
+        (["line.wav", "--a2f", "localhost:1", "-o", "a.json", "--config", "a.json"], "a.json is an input"),
+        (["line.wav", "--a2f", "localhost:1", "-o", "a.json", "--root-certificate", "a.pem"], "with --tls alone"),
+        (["line.wav", "--a2f", "localhost:1", "-o", "a.json", "--tls", "--client-key", "a.key"], "go together"),
         (["line.wav", "--a2f", "localhost:1"], "required: -o"),
     ],
 )
@@ -151,6 +156,85 @@ def test_an_audio2face_that_dies_in_mid_stream_is_one_line_and_no_file(dser, lin
             assert "stopped in the middle of the answer, after 5 frames" in failed_push(dser, line, target)
         finally:
             server.kill()
+
+
+def test_settings_come_from_a_file_like_those_of_nvidias_client(dser, line, a2f):
+    Path("a2f.yml").write_text(
+        "face_parameters:\n  skinStrength: 0.5\nblendshape_parameters:\n  multipliers: {JawOpen: 0.0}\n"
+    )
+    assert dser("push", line, "--a2f", a2f.target, "-o", "face.json", "--config", "a2f.yml").code == 0
+    header = a2f.requests[0].header
+    assert dict(header.face_params.float_params) == {"skinStrength": 0.5}
+    assert header.emotion_post_processing_params.emotion_strength == 1
+    face = json.loads(Path("face.json").read_text(encoding="utf-8"))
+    assert not np.array(face["weightMat"])[:, face["facsNames"].index("jawOpen")].any()
+
+
+def test_what_a_settings_file_cannot_have_its_way_with_is_a_warning(dser, line, a2f):
+    document = {"emotion_with_timecode_list": {"a": {"time_code": 0, "emotions": {}}}}
+    Path("a2f.json").write_text(json.dumps(document))
+    done = dser("push", line, "--a2f", a2f.target, "-o", "face.json", "--config", "a2f.json")
+    assert done.code == 0
+    assert done.lines[0].startswith("dser: warning: emotion_with_timecode_list is left out")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("face_parameters: {nose: 1}", "face_parameters: there is no 'nose'"), ("a: [", "no YAML in line 1")],
+)
+def test_a_settings_file_that_is_wrong_is_one_line_and_nothing_is_sent(dser, line, a2f, content, words):
+    Path("a2f.yml").write_text(content)
+    done = dser("push", line, "--a2f", a2f.target, "-o", "face.json", "--config", "a2f.yml")
+    assert done.code == 1
+    assert done.line.startswith(f"dser: a2f.yml: {words}")
+    assert not a2f.requests
+
+
+def test_a_line_goes_over_tls_with_the_key_from_the_environment_which_nobody_sees(
+    dser, line, start_a2f, certificates, monkeypatch
+):
+    monkeypatch.setenv("DSER_A2F_API_KEY", "secret-key")
+    server = start_a2f(credentials=certificates.server(mutual=True))
+    target = f"localhost:{server.target.rpartition(':')[2]}"
+    way = ["--a2f", target, "--tls", "--root-certificate", certificates.path("authority.pem"), "--function-id", "f-1"]
+    own = ["--client-certificate", certificates.path("client.pem"), "--client-key", certificates.path("client.key")]
+    done = dser("push", line, *way, *own, "-o", "face.json")
+    assert done.code == 0
+    assert server.metadata[0]["authorization"] == "Bearer secret-key"
+    assert server.metadata[0]["function-id"] == "f-1"
+    assert "secret-key" not in done.out + "".join(done.lines)
+
+
+def test_the_key_is_not_sent_in_the_open(dser, line, a2f, monkeypatch):
+    monkeypatch.setenv("DSER_A2F_API_KEY", "secret-key")
+    message = failed_push(dser, line, a2f.target)
+    assert "not sent without TLS" in message
+    assert "secret-key" not in message
+    assert not a2f.metadata
+
+
+def test_an_animation_goes_to_unreal_as_a_recording_of_live_link_face(dser, line, a2f):
+    done = dser("push", line, "--a2f", a2f.target, "-o", "face.csv", "--format", "livelink-csv")
+    assert done.code == 0
+    rows = list(csv.DictReader(Path("face.csv").read_text(encoding="utf-8").splitlines()))
+    assert (len(rows), rows[31]["Timecode"], rows[0]["HeadYaw"]) == (45, "00:00:01:01.000", "0.0")
+
+
+def test_an_animation_goes_to_a_stage(dser, line, a2f):
+    usd = pytest.importorskip("pxr.Usd")
+    assert dser("push", line, "--a2f", a2f.target, "-o", "face.usda").code == 0
+    assert usd.Stage.Open("face.usda").GetEndTimeCode() == 44
+
+
+def test_a_line_of_more_than_five_minutes_is_animated_in_parts(dser, line, start_a2f):
+    assert dser("emote", line, "-o", "line.json").code == 0
+    soundfile.write("long.wav", np.zeros(301 * 16_000, np.int16), 16_000)
+    server = start_a2f(spoil=a2f_server.every(15))
+    done = dser("push", "long.wav", "--track", "line.json", "--a2f", server.target, "-o", "face.csv")
+    assert done.code == 0
+    assert [round(request.seconds) for request in server.requests] == [300, 1]
+    rows = list(csv.DictReader(Path("face.csv").read_text(encoding="utf-8").splitlines()))
+    assert float(rows[-1]["timeCode"]) > 300
 
 
 @pytest.mark.parametrize("source", ["missing.wav", "broken.wav", "."])

@@ -73,7 +73,7 @@ def lowest(extras: tuple[str, ...] = ()) -> list[str]:
 def main(arguments: list[str]) -> int:
     """Answer .ci/run."""
     if arguments == ["lowest"]:
-        print("\n".join(lowest(("av", "dev", "usd"))))
+        print("\n".join(lowest(("av", "usd", "dev"))))
         return 0
     _, version = arguments
     interpreter = find_interpreter(version)

@@ -18,12 +18,12 @@ FLOORS = (
     {"client", "server", "batch"},
     {"recognition", "audio2face"},
     {"formats", "audio"},
-    {"emotion", "decoders", "envelope"},
+    {"emotion", "decoders", "envelope", "config"},
     {"errors"},
 )
 """Parts of dser_ext, top to bottom: a part imports from floors below its own and from itself."""
 
-HEAVY = {"audio", "decoders", "recognition", "server", "batch", "drawing"}
+HEAVY = {"audio", "decoders", "config", "recognition", "server", "batch", "drawing"}
 """The side of the wall that runs outside Kit; the other parts load with numpy, grpcio and protobuf alone."""
 
 AT_LOAD = {
@@ -39,6 +39,7 @@ AT_LOAD = {
     "errors": set(),
     "audio": {"numpy", "soxr"},
     "decoders": {"numpy", "soundfile"},
+    "config": {"yaml"},
     "recognition": {"numpy"},
     "drawing": {"numpy", "matplotlib"},
     "server": {"numpy", "grpc", "google"},

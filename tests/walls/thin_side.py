@@ -18,7 +18,7 @@ from dser_ext.audio2face.animate import animate
 from dser_ext.cli.main import main
 from dser_ext.emotion.names import EMOTIONS
 from dser_ext.envelope import envelope
-from dser_ext.formats.blendshapes import save_animation
+from dser_ext.formats import save_animation
 
 SECONDS = 3
 HEAVY = ("soundfile", "soxr", "onnxruntime", "matplotlib", "av", "torch", "transformers", "scipy", "yaml")
