@@ -82,7 +82,6 @@ def test_keys_of_an_edited_track_replace_those_in_the_app_and_no_model_is_needed
     assert done.lines[-1].endswith("2 emotion keys in place of 1")
     assert {seconds: emotions["joy"] for seconds, emotions in peer.keys.items()} == {0.0: 1.0, 1.0: 1.0}
     assert (peer.generated, peer.settings["a2e_auto_generate"]) == (0, True)
-        (["--app", "http://h", "--format", "usda"], "argument --format: allowed with argument --a2f alone"),
 
 
 def test_an_app_that_takes_no_keys_by_rest_has_the_line_and_the_user_the_remedy(dser, line, track, start_app):
@@ -144,6 +143,7 @@ def test_a_keyed_scene_can_go_with_the_streaming_player(dser, line, track, scene
         (["--a2f", "h:1", "--app", "http://h"], "argument --app: not allowed with argument --a2f"),
         (["--a2f", "h:1", "-o", "a.json", "--app-usd", "s.usd"], "argument --app-usd: not allowed with argument --a2f"),
         (["--a2f", "h:1", "-o", "a.json", "--instance", "/W"], "argument --instance: not allowed with argument --a2f"),
+        (["--app", "http://h", "--format", "usda"], "argument --format: allowed with argument --a2f alone"),
         (["--app", "http://h", "-o", "face.json"], "argument -o/--output: not allowed with argument --app"),
         (["--app-usd", "s.usd"], "required: -o"),
         (["--app-usd", "s.usd", "-o", "keyed.usd"], "a keyed scene ends in .usda"),
