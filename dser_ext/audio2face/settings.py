@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dser_ext.emotion.names import A2F_EMOTIONS
+from dser_ext.emotion.settings import check_number, check_switch
 from dser_ext.errors import DserWarning, FormatError
 from dser_ext.formats.blendshapes import ARKIT_BLENDSHAPES, TONGUE_BLENDSHAPES
 
@@ -79,8 +80,8 @@ class Settings:
         _check_numbers("blendshape_parameters: multipliers", self.multipliers, everywhere)
         _check_numbers("blendshape_parameters: offsets", self.offsets, everywhere)
         if self.enable_clamping_bs_weight is not None:
-            _check_switch("blendshape_parameters: enable_clamping_bs_weight", self.enable_clamping_bs_weight)
-        _check_number("live_transition_time", self.live_transition_time, 1e-6, LIMIT)
+            check_switch("blendshape_parameters: enable_clamping_bs_weight", self.enable_clamping_bs_weight)
+        check_number("live_transition_time", self.live_transition_time, 1e-6, LIMIT)
         _check_numbers("beginning_emotion", self.beginning_emotion or {}, dict.fromkeys(A2F_EMOTIONS, (0.0, 1.0)))
         self._check_post_processing(dict(self.post_processing))
         for name in ("face_parameters", "multipliers", "offsets"):
@@ -89,11 +90,8 @@ class Settings:
 
     def _check_post_processing(self, given: dict[str, Any]) -> None:
         section = "post_processing_parameters"
-        _check_switch(f"{section}: enable_preferred_emotion", given.pop("enable_preferred_emotion", True))
-        most = given.pop("max_emotions", MAX_EMOTIONS[1])
-        if not isinstance(most, int):
-            raise FormatError(f"{section}: max_emotions must be a whole number, not {reprlib.repr(most)}")
-        _check_number(f"{section}: max_emotions", most, *MAX_EMOTIONS)
+        check_switch(f"{section}: enable_preferred_emotion", given.pop("enable_preferred_emotion", True))
+        check_number(f"{section}: max_emotions", given.pop("max_emotions", 1), *MAX_EMOTIONS, whole=True)
         _check_numbers(section, given, POST_PROCESSING, others=("enable_preferred_emotion", "max_emotions"))
 
     @classmethod
@@ -170,14 +168,4 @@ def _check_numbers(
 ) -> None:
     for name, value in given.items():
         _check_name(section, name, (*ranges, *others))
-        _check_number(f"{section}: {name}", value, *ranges[name])
-
-
-def _check_number(name: str, value: Any, low: float, high: float) -> None:
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not low <= value <= high:
-        raise FormatError(f"{name} must be a number from {low:g} to {high:g}, not {reprlib.repr(value)}")
-
-
-def _check_switch(name: str, value: Any) -> None:
-    if not isinstance(value, bool):
-        raise FormatError(f"{name} must be true or false, not {reprlib.repr(value)}")
+        check_number(f"{section}: {name}", value, *ranges[name])

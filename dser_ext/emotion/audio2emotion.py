@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dser_ext.emotion.names import A2F_EMOTIONS, EMOTIONS, TO_A2F
-from dser_ext.emotion.settings import check_emotions, check_number
-from dser_ext.errors import FormatError
+from dser_ext.emotion.settings import check_emotions, check_number, check_switch
 
 SHORTEST_TRANSITION = 1e-3  # s, that the transition time is taken for at least
 
@@ -39,15 +38,14 @@ class Audio2Emotion:
     beginning_emotion: Mapping[str, float] = field(default_factory=dict)  # 0 to 1 an Audio2Face emotion
 
     def __post_init__(self) -> None:
-        check_number("emotion_contrast", self.emotion_contrast, 0.3, 3)
-        check_number("max_emotions", self.max_emotions, 1, len(EMOTIONS), whole=True)
-        check_number("live_transition_time", self.live_transition_time, 0, 1e6)
+        check_number("style: emotion_contrast", self.emotion_contrast, 0.3, 3)
+        check_number("style: max_emotions", self.max_emotions, 1, len(EMOTIONS), whole=True)
+        check_number("style: live_transition_time", self.live_transition_time, 0, 1e6)
         for name in ("live_blend_coef", "preferred_emotion_strength", "emotion_strength"):
-            check_number(name, getattr(self, name), 0, 1)
-        if not isinstance(self.enable_preferred_emotion, bool):
-            raise FormatError("style: enable_preferred_emotion must be true or false")
+            check_number(f"style: {name}", getattr(self, name), 0, 1)
+        check_switch("style: enable_preferred_emotion", self.enable_preferred_emotion)
         beginning = dict(self.beginning_emotion)
-        check_emotions("beginning_emotion", beginning, 1)
+        check_emotions("style: beginning_emotion", beginning, 1)
         object.__setattr__(self, "beginning_emotion", beginning)
 
     def apply(self, logits: Floats, preferred: Floats, fps: float) -> Floats:

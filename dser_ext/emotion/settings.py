@@ -17,7 +17,13 @@ def check_number(name: str, value: Any, low: float, high: float, *, whole: bool 
     if not isinstance(value, kinds) or isinstance(value, bool) or not low <= value <= high:
         shown = reprlib.repr(value)  # a hostile file may hold a value of any length
         number = "a whole number" if whole else "a number"
-        raise FormatError(f"style: {name} must be {number} from {low:g} to {high:g}, not {shown}")
+        raise FormatError(f"{name} must be {number} from {low:g} to {high:g}, not {shown}")
+
+
+def check_switch(name: str, value: Any) -> None:
+    """Raise FormatError if a value is neither true nor false."""
+    if not isinstance(value, bool):
+        raise FormatError(f"{name} must be true or false, not {reprlib.repr(value)}")
 
 
 def check_emotions(name: str, values: Mapping[str, float], high: float) -> None:
@@ -25,8 +31,7 @@ def check_emotions(name: str, values: Mapping[str, float], high: float) -> None:
     for emotion, value in values.items():
         if emotion not in A2F_EMOTIONS:
             raise FormatError(
-                f"style: {reprlib.repr(emotion)} in {name} is no Audio2Face emotion; "
-                f"those are {', '.join(A2F_EMOTIONS)}"
+                f"{name}: {reprlib.repr(emotion)} is no Audio2Face emotion; those are {', '.join(A2F_EMOTIONS)}"
             )
         check_number(f"{name}.{emotion}", value, 0.0, high)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dser_ext.emotion.audio2emotion import Audio2Emotion
 from dser_ext.emotion.curves import Curves, frame_count
 from dser_ext.emotion.names import A2F_EMOTIONS, EMOTIONS, TO_A2F
-from dser_ext.emotion.settings import check_emotions, check_number, checked_settings
+from dser_ext.emotion.settings import check_emotions, check_number, check_switch, checked_settings
 from dser_ext.emotion.track import EmotionTrack
 from dser_ext.errors import FormatError
 
@@ -63,12 +63,11 @@ class Style:
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
-            check_number(name, getattr(self, name), low, high)
-        if not isinstance(self.extended, bool):
-            raise FormatError("style: extended must be true or false")
+            check_number(f"style: {name}", getattr(self, name), low, high)
+        check_switch("style: extended", self.extended)
         for name, high in (("gains", 4.0), ("limits", 1.0), ("preferred", 1.0)):
             emotions = dict(getattr(self, name))
-            check_emotions(name, emotions, high)
+            check_emotions(f"style: {name}", emotions, high)
             object.__setattr__(self, name, emotions)
 
     def apply(self, track: EmotionTrack, fps: float) -> Curves:

@@ -117,8 +117,11 @@ def test_no_emotions_at_the_beginning_is_not_the_same_as_not_saying():
         (changed(post_processing_parameters__contrast=1), "no 'contrast'; those are emotion_contrast, .*max_emotions"),
         (changed(post_processing_parameters__emotion_strength=1.01), "emotion_strength must be a number from 0 to 1"),
         (changed(post_processing_parameters__enable_preferred_emotion="no"), "must be true or false, not 'no'"),
-        (changed(post_processing_parameters__max_emotions=7), "max_emotions must be a number from 1 to 6, not 7"),
-        (changed(post_processing_parameters__max_emotions=2.0), "max_emotions must be a whole number, not 2.0"),
+        (changed(post_processing_parameters__max_emotions=7), "max_emotions must be a whole number from 1 to 6, not 7"),
+        (
+            changed(post_processing_parameters__max_emotions=2.0),
+            "max_emotions must be a whole number from 1 to 6, not 2.0",
+        ),
         (changed(post_processing_parameters__max_emotions=True), "max_emotions must be"),
     ],
 )

@@ -267,7 +267,7 @@ class TestStyleFiles:
             ('{"preferred_strength": 2}', "style: preferred_strength must be a number from 0 to 1, not 2"),
             ('{"gains": {"joy": null}}', "style: gains.joy must be a number from 0 to 4, not None"),
             ('{"limits": {"joy": 1.5}}', "style: limits.joy must be a number from 0 to 1, not 1.5"),
-            ('{"limits": {"happiness": 1}}', "style: 'happiness' in limits is no Audio2Face emotion; those are amaz"),
+            ('{"limits": {"happiness": 1}}', "style: limits: 'happiness' is no Audio2Face emotion; those are amaz"),
             ('{"preferred": [1]}', "style: preferred must be an object of emotion names and numbers"),
             ('{"audio2emotion": 1}', "style: audio2emotion must be a JSON object of settings"),
             (
