@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     from dser_ext.recognition.voice import VoiceLines
     from dser_ext.server.limits import Limits
     from dser_ext.server.lines import Desk, Settings
-    from dser_ext.server.relay import Door, serve
+    from dser_ext.server.relay import Door, Relay, serve
     from dser_ext.server.voices import Voices
 
     door = Door(options.listen, _read(options.certificate), _read(options.key), token=os.environ.get(TOKEN) or None)
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
     limits = Limits()
     desk = Desk(recognizer, Voices(given, learn=options.learn_voice, limits=limits), settings, threads)
 
-    def started(address: str) -> None:
+    def started(address: str, _: Relay) -> None:
         say(f"relaying from {address} to Audio2Face at {options.a2f}")
         if options.mode == "stream":
             say(f"sound leaves up to {settings.latency_seconds:.2f} s after it came, and a chunk of it as a whole")

@@ -71,11 +71,11 @@ class Door:
 
 
 class Relay:
-    """The service itself; `handlers` go to a grpc.aio server."""
+    """The service itself. running: how many calls there are."""
 
     def __init__(self, upstream: Upstream, desk: Desk, limits: Limits, token: str | None = None) -> None:
         self._upstream, self._desk, self._limits, self._token = upstream, desk, limits, token
-        self._running = 0
+        self.running = 0
 
     def handler(self) -> Any:
         """For grpc.aio.Server.add_generic_rpc_handlers."""
@@ -83,7 +83,7 @@ class Relay:
         return grpc.method_handlers_generic_handler(SERVICE, {"ProcessAudioStream": method})
 
     async def _process(self, _: Any, context: Any) -> None:
-        self._running += 1
+        self.running += 1
         exchange = Exchange(context, self._upstream, self._desk, self._limits)
         try:
             metadata = self._admit(context)
@@ -96,7 +96,7 @@ class Relay:
             log.exception("a call through the relay failed")
             await self._refuse(context, grpc.StatusCode.INTERNAL, "the relay failed; see its log")
         finally:
-            self._running -= 1
+            self.running -= 1
 
     def _admit(self, context: Any) -> list[tuple[str, str | bytes]]:
         """Let a call in, and tell what of its metadata goes on to Audio2Face."""
@@ -109,7 +109,7 @@ class Relay:
                     grpc.StatusCode.UNAUTHENTICATED,
                 )
             metadata = [(key, value) for key, value in metadata if key != "authorization"]
-        if self._running > self._limits.streams:
+        if self.running > self._limits.streams:
             raise RefusalError(
                 f"the relay serves {self._limits.streams} clips at once already; try again when one is over",
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -126,11 +126,11 @@ class Relay:
 
 
 async def serve(
-    door: Door, target: str, desk: Desk, limits: Limits, started: Callable[[str], None], stop: asyncio.Event
+    door: Door, target: str, desk: Desk, limits: Limits, started: Callable[[str, Relay], None], stop: asyncio.Event
 ) -> None:
     """Relay to the Audio2Face at `target` until `stop` is set or SIGTERM or SIGINT comes, then let running calls end.
 
-    started: is told the address once clients can come. Raises DserError if the door cannot be opened.
+    started: is told the address, and the relay, once clients can come. Raises DserError if the door cannot be opened.
     """
     options = [("grpc.max_receive_message_length", limits.message_bytes), ("grpc.so_reuseport", 0)]
     server = grpc.aio.server(options=options)
@@ -142,7 +142,7 @@ async def serve(
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # on Windows, and in other threads
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await server.start()
-    started(f"{door.address.rpartition(':')[0]}:{port}")
+    started(f"{door.address.rpartition(':')[0]}:{port}", relay)
     try:
         await stop.wait()
     finally:

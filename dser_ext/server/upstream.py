@@ -14,6 +14,8 @@ from dser_ext.audio2face.protocol import PROCESS_AUDIO_STREAM
 from dser_ext.server.limits import Limits
 from dser_ext.server.refusal import RefusalError
 
+NOT_THE_SERVERS = "Internal error from Core"  # details of the status that grpc.aio makes up
+LATE_STATUS_SECONDS = 0.2  # that the server's own may come after it
 LONGEST_BACK_OFF_MS = 1_000  # an Audio2Face that is started again is found again within a second
 
 
@@ -63,6 +65,8 @@ class Call:
     def __init__(self, call: Any, target: str, limits: Limits) -> None:
         self.patience_seconds = limits.idle_seconds
         self._call, self._target = call, target
+        self._ends: list[_EndedError] = []
+        call.add_done_callback(self._note)
         self._messages = 0
         self._moved = _now()
 
@@ -95,16 +99,33 @@ class Call:
                 raise self._silent("sent")
         try:
             message = reading.result()
-        except grpc.RpcError as error:
-            why = await asyncio.to_thread(
-                explain, error, self._target, begun=self._messages > 0, frames=max(0, self._messages - 1)
-            )
-            raise RefusalError(str(why), error.code()) from error
+        except grpc.RpcError:
+            message = grpc.aio.EOF
         if message is grpc.aio.EOF:
+            await self._end()
             return None
         self._moved = _now()
         self._messages += 1
         return bytes(message)
+
+    async def _end(self) -> None:
+        """Raise RefusalError unless the call has ended well.
+
+        grpc.aio puts an INTERNAL of its own in place of what the server says, before or after it, when a call ends
+        while a message is on its way; so of all that it calls the end, the server's own word counts.
+        """
+        until = _now() + LATE_STATUS_SECONDS
+        while not (said := [end for end in self._ends if end.details() != NOT_THE_SERVERS]) and _now() < until:
+            await asyncio.sleep(LATE_STATUS_SECONDS / 10)
+        end = (said or self._ends)[0]
+        if end.code() is grpc.StatusCode.OK:
+            return
+        begun, frames = self._messages > 0, max(0, self._messages - 1)
+        why = await asyncio.to_thread(explain, end, self._target, begun=begun, frames=frames)
+        raise RefusalError(str(why), end.code()) from end
+
+    def _note(self, call: Any) -> None:
+        self._ends.append(_EndedError(_at_once(call.code()), _at_once(call.details())))
 
     def cancel(self) -> None:
         self._call.cancel()
@@ -118,6 +139,30 @@ class Call:
             "is overloaded, then try again",
             grpc.StatusCode.DEADLINE_EXCEEDED,
         )
+
+
+class _EndedError(grpc.RpcError):  # type: ignore[misc]
+    """How a call ended, as grpc.RpcError says it."""
+
+    def __init__(self, code: grpc.StatusCode, details: str) -> None:
+        super().__init__(details)
+        self._code, self._details = code, details
+
+    def code(self) -> grpc.StatusCode:
+        return self._code
+
+    def details(self) -> str:
+        return self._details
+
+
+def _at_once(coroutine: Any) -> Any:
+    """The result of a coroutine that has nothing to wait for, as those that tell the status of a call which is over."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value
+    coroutine.close()
+    return None
 
 
 def _now() -> float:

@@ -37,13 +37,14 @@ class SilentError(Exception):
 
 @dataclass
 class A2FServer:
-    """A running server. Starts at once; `target` is its address; `requests` holds what came in, in order of arrival."""
+    """A running server. Starts at once; `target` is its address; `requests`, `metadata`: what came in, in order."""
 
     limits: Limits = field(default_factory=Limits)
     spoil: Spoil | None = None
     listen: str = "127.0.0.1:0"
     credentials: Any = None
-    requests: list[Request] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list, repr=False)
+    metadata: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._grpc = grpc.server(ThreadPoolExecutor(self.limits.streams), maximum_concurrent_rpcs=self.limits.streams)
@@ -67,6 +68,7 @@ class A2FServer:
         self._grpc.wait_for_termination()
 
     def _process(self, incoming: Iterator[Any], context: Any) -> Iterator[Any]:
+        self.metadata.append(dict(context.invocation_metadata()))
         answer = self._answer(_Inbox(incoming, self.limits))
         try:
             yield from answer if self.spoil is None else self.spoil(answer)
@@ -156,7 +158,7 @@ class _Animator:
         keyed = keyed_emotions(self._request, seconds)
         emotions = self._mixer.step(keyed, 1 / FPS)
         shapes = self._request.header.blendshape_params
-        pose = weights(emotions, np.frombuffer(sound, "<i2"), seconds, shapes)
+        pose = weights(emotions, np.frombuffer(sound[: len(sound) // 2 * 2], "<i2"), seconds, shapes)
         data = protocol.AnimationData(
             skel_animation={"blend_shape_weights": [{"time_code": seconds, "values": pose}]},
             audio={"time_code": seconds, "audio_buffer": sound},

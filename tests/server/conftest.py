@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-import grpc
 import numpy as np
 import pytest
 import soundfile
 
 import dser_ext
-from dser_ext.audio2face import protocol
 from dser_ext.recognition.recognizer import loaded
 from dser_ext.server.limits import Limits
 from dser_ext.server.lines import Desk, Settings
-from dser_ext.server.relay import Door, serve
+from dser_ext.server.relay import Door, Relay, serve
 from dser_ext.server.voices import Voices
 
-PATIENCE_SECONDS = 20  # after which a test has failed
+sys.path.append(str(Path(__file__).parent))
+
+from relayed import PATIENCE_SECONDS
 
 
 class RunningRelay:
@@ -34,8 +36,8 @@ class RunningRelay:
         desk = Desk(loaded(), self.voices, replace(Settings(), **settings), 2)
         self._started, self.target = threading.Event(), ""
 
-        def started(address: str) -> None:
-            self.target = address
+        def started(address: str, relay: Relay) -> None:
+            self.target, self._relay = address, relay
             self._started.set()
 
         async def run() -> None:
@@ -46,12 +48,23 @@ class RunningRelay:
         self._thread.start()
         assert self._started.wait(PATIENCE_SECONDS)
 
+    @property
+    def running(self) -> int:
+        """Calls that there are now."""
+        return self._relay.running
+
     def stop(self, *, wait: bool = True) -> None:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
         if wait:
             self._thread.join(PATIENCE_SECONDS)
             assert not self._thread.is_alive()
+
+
+@pytest.fixture(scope="session")
+def running_relay() -> type[RunningRelay]:
+    """For relays that serve a whole module, which stops them itself."""
+    return RunningRelay
 
 
 @pytest.fixture
@@ -74,14 +87,3 @@ def speech() -> np.ndarray:
     samples, rate = soundfile.read(dser_ext.sample_line(), dtype="int16")
     assert rate == 16_000
     return samples
-
-
-def ask(target: str, messages: Iterable[Any], **call: Any) -> list[Any]:
-    """The whole answer."""
-    with grpc.insecure_channel(target) as channel:
-        process = channel.stream_stream(
-            protocol.PROCESS_AUDIO_STREAM,
-            protocol.AudioStream.SerializeToString,
-            protocol.AnimationDataStream.FromString,
-        )
-        return list(process(iter(messages), timeout=PATIENCE_SECONDS, **call))
