@@ -65,6 +65,7 @@ class Call:
     def __init__(self, call: Any, target: str, limits: Limits) -> None:
         self.patience_seconds = limits.idle_seconds
         self._call, self._target = call, target
+        self._answer = call.__aiter__()  # call.read gives nothing more once a message could not be sent
         self._ends: list[_EndedError] = []
         call.add_done_callback(self._note)
         self._messages = 0
@@ -92,21 +93,24 @@ class Call:
 
     async def read(self) -> bytes | None:
         """The next message; None when the call has ended well. Raises RefusalError with its status when it has not."""
-        reading = asyncio.ensure_future(self._call.read())
+        reading = asyncio.ensure_future(self._next())
         while not (await asyncio.wait({reading}, timeout=max(0.0, self._left())))[0]:
             if self._left() <= 0:
                 self._call.cancel()
                 raise self._silent("sent")
-        try:
-            message = reading.result()
-        except grpc.RpcError:
-            message = grpc.aio.EOF
-        if message is grpc.aio.EOF:
+        message = reading.result()
+        if message is None:
             await self._end()
             return None
         self._moved = _now()
         self._messages += 1
-        return bytes(message)
+        return message
+
+    async def _next(self) -> bytes | None:
+        try:
+            return bytes(await self._answer.__anext__())
+        except (StopAsyncIteration, grpc.RpcError):
+            return None
 
     async def _end(self) -> None:
         """Raise RefusalError unless the call has ended well.
@@ -117,6 +121,7 @@ class Call:
         until = _now() + LATE_STATUS_SECONDS
         while not (said := [end for end in self._ends if end.details() != NOT_THE_SERVERS]) and _now() < until:
             await asyncio.sleep(LATE_STATUS_SECONDS / 10)
+            self._note(self._call)
         end = (said or self._ends)[0]
         if end.code() is grpc.StatusCode.OK:
             return
