@@ -39,7 +39,8 @@ class Door:
     """Where the relay listens, and who may come in.
 
     address: "HOST:PORT"; port 0 is any that is free. certificate, key: PEM, for TLS. token: that every call must bring
-    as "authorization: Bearer …". Raises DserError if others than this machine could come in without either.
+    as "authorization: Bearer …". Raises DserError for what is no address, and if others than this machine could come in
+    without either.
     """
 
     address: str
@@ -48,6 +49,8 @@ class Door:
     token: str | None = None
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r".+:\d{1,5}", self.address):
+            raise DserError(f"{self.address} is no address to listen at; write HOST:PORT, for example 127.0.0.1:52010")
         if _loopback(self.host) or (self.certificate and self.key and self.token):
             return
         raise DserError(
