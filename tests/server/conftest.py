@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import soundfile
 
 import dser_ext
+from dser_ext.errors import DserWarning
 from dser_ext.recognition.recognizer import loaded
 from dser_ext.server.limits import Limits
 from dser_ext.server.lines import Desk, Settings
@@ -59,6 +61,14 @@ class RunningRelay:
         if wait:
             self._thread.join(PATIENCE_SECONDS)
             assert not self._thread.is_alive()
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Nobody has a voice here, which need not be said."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DserWarning)
+        yield
 
 
 @pytest.fixture(scope="session")

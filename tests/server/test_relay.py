@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import queue
 import time
-import warnings
 
 import a2f_server
 import grpc
@@ -23,7 +22,6 @@ from dser_ext.audio2face import protocol
 from dser_ext.emotion.names import A2F_EMOTIONS, EMOTIONS
 from dser_ext.emotion.style import Style
 from dser_ext.emotion.track import EmotionTrack
-from dser_ext.errors import DserWarning
 from dser_ext.formats.track_json import Performance
 from dser_ext.recognition.recognizer import loaded
 from dser_ext.recognition.stream import Stream
@@ -33,13 +31,6 @@ from dser_ext.server.voices import Voices
 
 JOY = A2F_EMOTIONS.index("joy")
 MODES = ("clip", "stream")
-
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DserWarning)
-        yield
 
 
 @pytest.fixture(scope="module")
