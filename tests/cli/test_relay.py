@@ -29,7 +29,7 @@ def test_it_relays_until_it_is_told_to_stop(line, a2f):
     with subprocess.Popen(relay, env=env, stderr=subprocess.PIPE, text=True) as running:
         try:
             assert running.stderr.readline() == f"dser: relaying from {listen} to Audio2Face at {a2f.target}\n"
-            assert "sound leaves up to 1.05 s after it came" in running.stderr.readline()
+            assert "sound leaves up to 1.15 s after it came" in running.stderr.readline()
             push = [*command, "push", str(line), "--a2f", listen, "-o", "face.json"]
             subprocess.run(push, env=env, check=True, timeout=60, capture_output=True)
             running.send_signal(signal.SIGTERM)
