@@ -181,6 +181,11 @@ def seconds(text: str) -> float:
     return _number(text, 0.1, 3600)
 
 
+def look_ahead(text: str) -> float:
+    """How far a live line is heard ahead, for argparse."""
+    return _number(text, 0, 2)
+
+
 def _frames_a_second(text: str) -> float:
     return _number(text, 1, 240)
 

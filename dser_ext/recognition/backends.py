@@ -30,15 +30,17 @@ class Network(Protocol):
 class OnnxNetwork:
     """A network in an ONNX file, run by ONNX Runtime.
 
-    device: "auto" (the best there is), "cpu", "cuda" or "tensorrt".
+    device: "auto" (the best there is), "cpu", "cuda" or "tensorrt". threads: that one run uses on a processor; 0 leaves
+    it to ONNX Runtime, which uses all cores, and is best where one run follows another.
     Raises ModelError if ONNX Runtime lacks the device or cannot load the file.
     """
 
-    def __init__(self, path: Path, device: str = "auto") -> None:
+    def __init__(self, path: Path, device: str = "auto", threads: int = 0) -> None:
         import onnxruntime  # a fifth of a second: only when a network is needed
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # warnings about graph optimisation are not the user's
+        options.intra_op_num_threads = threads
         options.enable_cpu_mem_arena = False  # hours of audio otherwise leave the largest window's memory twice
         # Threads that spin while they wait take the cores from the other network's, and from other programs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")

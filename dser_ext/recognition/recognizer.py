@@ -34,13 +34,14 @@ class Recognizer:
     """A loaded model. Making one costs some tenths of a second; keep it for many lines.
 
     model: a shipped model's name or a model folder. device: "auto", "cpu", "cuda" or "tensorrt".
+    threads: as of `OnnxNetwork`. May be used from several threads at once.
     Raises ModelError if the model is missing or damaged, or the device cannot be had.
     """
 
-    def __init__(self, model: str | os.PathLike[str] = DEFAULT_MODEL, device: str = "auto") -> None:
+    def __init__(self, model: str | os.PathLike[str] = DEFAULT_MODEL, device: str = "auto", threads: int = 0) -> None:
         self.bundle = ModelBundle.open(model)
-        self._features = OnnxNetwork(self.bundle.folder / FEATURES, device)
-        self._head = OnnxNetwork(self.bundle.folder / HEAD, device)
+        self._features = OnnxNetwork(self.bundle.folder / FEATURES, device, threads)
+        self._head = OnnxNetwork(self.bundle.folder / HEAD, device, threads)
         self._nonspeech = np.asarray(self.bundle.card["nonspeech_concentration"], np.float32)
 
     def hear(self, audio: Audio) -> Hearing:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dser_ext.emotion.track import VoiceInfo
+from dser_ext.emotion.track import FRAME_RATE, VoiceInfo
 from dser_ext.errors import VoiceError
 from dser_ext.formats.files import written_whole
 
@@ -148,6 +148,43 @@ def merge(profiles: Iterable[VoiceProfile]) -> VoiceProfile | None:
     """One profile of all lines; None of none."""
     parts = list(profiles)
     return parts[0].merged(*parts[1:]) if parts else None
+
+
+class VoiceGatherer:
+    """Makes the profile of one line while it is heard: of its speech no more is kept than the pieces' means."""
+
+    def __init__(self) -> None:
+        self._pieces: list[NDArray[np.float32]] = []
+        self._speech: list[NDArray[np.float32]] = []  # of the piece that is not full yet
+        self._count = self._frames = 0
+
+    def add(self, speech: NDArray[np.float32]) -> None:
+        """More frames of speech, (n, D)."""
+        size = round(PIECE_SECONDS * FRAME_RATE)
+        self._frames += len(speech)
+        while self._count + len(speech) >= size:
+            self._speech.append(speech[: size - self._count])
+            speech = speech[size - self._count :]
+            self._close()
+        if len(speech):
+            self._speech.append(speech.copy())  # a view would keep what it is cut from
+            self._count += len(speech)
+
+    def profile(self, name: str, features_sha256: str) -> VoiceProfile | None:
+        """What was gathered; None if that is less than half a second of speech."""
+        if self._frames < MIN_SECONDS * FRAME_RATE:
+            return None
+        seconds = [PIECE_SECONDS] * len(self._pieces)
+        if self._count:
+            seconds.append(self._count / FRAME_RATE)
+            self._close()
+        return VoiceProfile(
+            name, np.stack(self._pieces), np.array(seconds, np.float32), 1, self._frames / FRAME_RATE, features_sha256
+        )
+
+    def _close(self) -> None:
+        self._pieces.append(np.concatenate(self._speech).mean(axis=0))
+        self._speech, self._count = [], 0
 
 
 class VoiceLines:

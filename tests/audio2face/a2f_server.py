@@ -49,8 +49,8 @@ class A2FServer:
     listen: str = "127.0.0.1:0"
     credentials: Any = None
     health: str | None = "SERVING"
-    requests: list[Request] = field(default_factory=list)
-    metadata: list[dict[str, str]] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list, repr=False)
+    metadata: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._grpc = grpc.server(ThreadPoolExecutor(self.limits.streams), maximum_concurrent_rpcs=self.limits.streams)
@@ -171,7 +171,7 @@ class _Animator:
         keyed = keyed_emotions(self._request, seconds)
         emotions = self._mixer.step(keyed, 1 / FPS)
         shapes = self._request.header.blendshape_params
-        pose = weights(emotions, np.frombuffer(sound, "<i2"), seconds, shapes)
+        pose = weights(emotions, np.frombuffer(sound[: len(sound) // 2 * 2], "<i2"), seconds, shapes)
         data = protocol.AnimationData(
             skel_animation={"blend_shape_weights": [{"time_code": seconds, "values": pose}]},
             audio={"time_code": seconds, "audio_buffer": sound},

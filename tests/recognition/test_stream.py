@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -79,3 +81,44 @@ def test_looking_further_ahead_tells_what_the_whole_line_tells_better(
         return float(np.abs(mixtures[0] - mixtures[1]).mean())
 
     assert error(1.0) < error(0.0)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.5, 1.5])
+def test_a_longer_step_tells_every_frame_a_step_later_at_most(
+    recognizer: Recognizer, speech: NDArray[np.float32], seconds: float
+) -> None:
+    stream, told = Stream(recognizer, look_ahead_seconds=0.3, step_seconds=seconds), 0
+    for frame in range(150):
+        told += len(stream.feed(speech[frame * HOP : (frame + 1) * HOP]))
+        assert frame + 1 - told <= 15 + round(50 * seconds)
+    assert told + len(stream.end()) == 150
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.6, float("nan")])
+def test_a_step_beyond_half_a_window_is_refused(recognizer: Recognizer, seconds: float) -> None:
+    with pytest.raises(DserError, match=r"cannot be had; choose 0\.02 to 1\.5 s"):
+        Stream(recognizer, step_seconds=seconds)
+
+
+def test_a_stream_tells_about_the_voice_what_it_has_heard_of_it(
+    recognizer: Recognizer, speech: NDArray[np.float32]
+) -> None:
+    """Not quite what the line as a whole tells: features of short windows differ from those of long ones."""
+    stream = Stream(recognizer)
+    spoken(stream, speech, 16_000)
+    heard = stream._context[:, :-1].mean(axis=0)
+    voice = stream.profile("live")
+    assert voice is not None
+    assert voice.seconds == pytest.approx(len(speech) / 16_000, abs=0.5)
+    mean = (voice.pieces * voice.piece_seconds[:, None]).sum(axis=0) / voice.piece_seconds.sum()
+    np.testing.assert_allclose(mean, heard, atol=0.05)
+
+
+def test_several_streams_at_once_tell_what_each_tells_alone(
+    recognizer: Recognizer, speech: NDArray[np.float32]
+) -> None:
+    lines = [np.roll(speech, 9000 * number)[: 16_000 * 3] for number in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(lambda line: spoken(Stream(recognizer), line, 1600), lines))
+    for line, told in zip(lines, together, strict=True):
+        assert np.array_equal(told, spoken(Stream(recognizer), line, 1600))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dser_ext.errors import FormatError, VoiceError
-from dser_ext.recognition.voice import MAX_BYTES, MOST_PIECES, VoiceLines, VoiceProfile, merge
+from dser_ext.recognition.voice import MAX_BYTES, MOST_PIECES, VoiceGatherer, VoiceLines, VoiceProfile, merge
 
 SIZE = 4
 
@@ -218,3 +218,19 @@ def test_a_profile_of_an_earlier_version_is_to_be_made_anew(tmp_path):
 def test_a_missing_profile_is_named(tmp_path):
     with pytest.raises(VoiceError, match=r"none\.voice: cannot be read \(No such file"):
         VoiceProfile.load(tmp_path / "none.voice")
+
+
+@pytest.mark.parametrize("count", [24, 25, 199, 200, 201, 1000])
+def test_a_voice_gathered_while_heard_is_that_of_all_its_speech(count):
+    frames = np.random.default_rng(0).standard_normal((count, 4)).astype(np.float32)
+    gatherer = VoiceGatherer()
+    for start in range(0, count, 70):
+        gatherer.add(frames[start : start + 70])
+    made = gatherer.profile("line", "model")
+    if count < 25:
+        assert made is None
+        return
+    assert made.seconds == pytest.approx(count / 50)
+    assert made.piece_seconds.sum() == pytest.approx(count / 50)
+    mean = (made.pieces * made.piece_seconds[:, None]).sum(axis=0) / made.piece_seconds.sum()
+    np.testing.assert_allclose(mean, frames.mean(axis=0), atol=2e-3)
