@@ -32,7 +32,10 @@ from relayed import PATIENCE_SECONDS
 class RunningRelay:
     """A relay in a thread of its own. `target` is its address."""
 
-    def __init__(self, a2f: str, limits: Limits | None = None, voices: Voices | None = None, **settings: Any) -> None:
+    def __init__(
+        self, a2f: str | Connection, limits: Limits | None = None, voices: Voices | None = None, **settings: Any
+    ) -> None:
+        way = a2f if isinstance(a2f, Connection) else Connection(a2f)
         limits = limits or Limits(connect_seconds=2, drain_seconds=5)
         door = settings.pop("door", Door("127.0.0.1:0"))
         self.voices = voices or Voices(None, learn=False, limits=limits)
@@ -45,7 +48,7 @@ class RunningRelay:
 
         async def run() -> None:
             self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-            await serve(door, Connection(a2f), desk, limits, started, self._stop)
+            await serve(door, way, desk, limits, started, self._stop)
 
         self._thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
         self._thread.start()

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
+from pathlib import Path
 
 import grpc
 import pytest
 from relayed import PATIENCE_SECONDS, ask, spoken
 
 from dser_ext.audio2face import protocol
+from dser_ext.audio2face.connection import Connection
 from dser_ext.audio2face.health import SERVICE as HEALTH
 from dser_ext.audio2face.health import HealthCheckRequest, HealthCheckResponse
 from dser_ext.errors import DserError
 from dser_ext.server.limits import Limits
 from dser_ext.server.relay import Door
-
-
-@pytest.fixture(scope="module")
-def pem(tmp_path_factory):
-    """A certificate for localhost, and its key."""
-    folder = tmp_path_factory.mktemp("pem")
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"]
-    try:
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    except OSError:
-        pytest.skip("no openssl to make a certificate with")
-    return (folder / "cert.pem").read_bytes(), (folder / "key.pem").read_bytes()
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:0", "localhost:0", "[::1]:0", "127.8.8.8:0"])
@@ -63,9 +51,11 @@ def test_without_a_token_of_ours_the_clients_own_goes_on(start_a2f, start_relay,
     assert server.metadata[0]["authorization"] == "Bearer theirs"
 
 
-def test_it_speaks_tls(start_a2f, start_relay, speech, pem):
+def test_it_speaks_tls(start_a2f, start_relay, speech, certificates):
+    pem = [Path(certificates.path(f"service.{end}")).read_bytes() for end in ("pem", "key")]
+    authority = Path(certificates.path("authority.pem")).read_bytes()
     relay = start_relay(start_a2f().target, door=Door("localhost:0", *pem))
-    with grpc.secure_channel(relay.target, grpc.ssl_channel_credentials(pem[0])) as channel:
+    with grpc.secure_channel(relay.target, grpc.ssl_channel_credentials(authority)) as channel:
         process = channel.stream_stream(
             protocol.PROCESS_AUDIO_STREAM,
             protocol.AudioStream.SerializeToString,
@@ -111,3 +101,18 @@ def test_who_watches_is_told_when_it_stops(start_a2f, start_relay):
         assert [answer.status for answer in watching] == [2]
         assert time.monotonic() - started < 2
     relay.stop()
+
+
+def test_audio2face_is_reached_over_tls_with_the_key_of_the_relay(
+    start_a2f, start_relay, speech, certificates, monkeypatch
+):
+    monkeypatch.setenv("DSER_A2F_API_KEY", "secret")
+    server = start_a2f(credentials=certificates.server(mutual=True))
+    own = [certificates.path(f"client.{end}") for end in ("pem", "key")]
+    address = server.target.replace("127.0.0.1", "localhost")
+    way = Connection(address, True, certificates.path("authority.pem"), *own, function_id="f")
+    relay = start_relay(way)
+    answer = ask(relay.target, spoken(speech[:8000]), metadata=(("authorization", "Bearer theirs"), ("other", "x")))
+    assert answer[-1].status.code == protocol.Status.SUCCESS
+    sent = server.metadata[0]
+    assert (sent["authorization"], sent["function-id"], sent["other"]) == ("Bearer secret", "f", "x")
