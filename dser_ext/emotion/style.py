@@ -24,6 +24,7 @@ _RANGES = {
     "contrast": (0.3, 3.0),
     "smoothing_seconds": (0.0, 5.0),
     "preferred_strength": (0.0, 1.0),
+    "tail_seconds": (0.0, 5.0),
 }
 
 
@@ -56,6 +57,7 @@ class Style:
     limits: Mapping[str, float] = field(default_factory=dict)  # 0 to 1 an Audio2Face emotion: its ceiling
     preferred: Mapping[str, float] = field(default_factory=dict)  # 0 to 1 an Audio2Face emotion: a mood to lean to
     preferred_strength: float = 0.0  # 0 to 1: 0 shows only what was heard, 1 only the preferred mood
+    tail_seconds: float = 0.0  # 0 to 5: before the end of the line, in which the face turns neutral
     extended: bool = False
     """Also feed the five emotions that are never heard by themselves, by `EXTENDED`."""
     audio2emotion: Audio2Emotion | None = None
@@ -79,7 +81,10 @@ class Style:
         values = self.gain * values * _vector(self.gains, 1.0)
         values = np.minimum(values, _vector(self.limits, 1.0))
         lean = self.preferred_strength
-        return Curves(fps, ((1 - lean) * values + lean * _vector(self.preferred, 0.0)).astype(np.float32))
+        values = (1 - lean) * values + lean * _vector(self.preferred, 0.0)
+        if tail := min(self.tail_seconds, times[-1]):
+            values *= np.clip((times[-1] - times) / tail, 0, 1)[:, None]
+        return Curves(fps, values.astype(np.float32))
 
     def _values(self, track: EmotionTrack, times: NDArray[np.float64], fps: float) -> NDArray[np.float64]:
         """The ten emotions before gain and limits, (F, 10)."""

@@ -27,6 +27,7 @@ STYLES = st.builds(
     limits=st.dictionaries(st.sampled_from(A2F_EMOTIONS), st.floats(0, 1)),
     preferred=st.dictionaries(st.sampled_from(A2F_EMOTIONS), st.floats(0, 1)),
     preferred_strength=st.floats(0, 1),
+    tail_seconds=st.floats(0, 5),
     extended=st.booleans(),
     audio2emotion=st.none()
     | st.builds(
@@ -221,6 +222,18 @@ class TestLimitsAndMoods:
             lean = plain(preferred={"joy": 0.8, "amazement": 0.4}, preferred_strength=strength)
             expected = (1 - strength) * heard + strength * mood
             np.testing.assert_allclose(lean.apply(wandering(), 30).values, expected, atol=1e-6)
+
+
+class TestTail:
+    def test_ends_neutral_and_changes_nothing_before(self):
+        heard, ended = (plain(tail_seconds=seconds).apply(wandering(), 30).values for seconds in (0, 1))
+        np.testing.assert_array_equal(ended[:-31], heard[:-31])
+        np.testing.assert_allclose(ended[-16], heard[-16] / 2, atol=1e-6)
+        assert not ended[-1].any()
+
+    def test_is_as_long_as_the_line_where_that_is_shorter(self):
+        values = plain(tail_seconds=5).apply(track(seconds=1, anger=1 - 1e-6), 30).values[:, ANGER]
+        np.testing.assert_allclose(values, np.linspace(1, 0, 31), atol=1e-4)
 
 
 class TestPresets:
