@@ -76,3 +76,10 @@ def test_a_line_of_a_minute_ends_as_the_whole_of_it_does():
     curves = PRESETS["audio2emotion"].apply(line, 30)
     followed = np.stack([np.interp(curves.times, times, column) for column in values.T], axis=1)
     assert np.abs(followed - curves.values).max() <= 0.02 + 1e-6
+
+
+def test_a_neutral_end_is_left_out_while_nobody_knows_where_the_end_is():
+    line, steps = track(200), [20] * 9
+    plain, ended = (keys_of(line, Style(tail_seconds=seconds), 30, steps)[:2] for seconds in (0, 2))
+    for one, other in zip(plain, ended, strict=True):
+        np.testing.assert_array_equal(one, other)
