@@ -293,7 +293,7 @@ def test_a_full_disk_leaves_nothing_and_is_named(line):
         ('{"gain": 9}', "gain must be a number from 0 to 4, not 9"),
         ('{"gain": "loud"}', "gain must be a number"),
         ('{"glow": 1}', "glow. is no setting"),
-        ('{"limits": {"happiness": 1}}', "happiness. in limits is no Audio2Face emotion"),
+        ('{"limits": {"happiness": 1}}', "limits: .happiness. is no Audio2Face emotion"),
         ('{"name": 5}', "name must be a text"),
         ("[" * 100_000, "neither a style"),
     ],
