@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import threading
 import warnings
@@ -60,7 +61,7 @@ class RunningRelay:
         return self._relay.running
 
     def stop(self, *, wait: bool = True) -> None:
-        if self._thread.is_alive():
+        with contextlib.suppress(RuntimeError):  # it has stopped already
             self._loop.call_soon_threadsafe(self._stop.set)
         if wait:
             self._thread.join(PATIENCE_SECONDS)
