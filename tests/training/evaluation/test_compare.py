@@ -107,6 +107,7 @@ def test_a_comparison_has_a_row_a_variant_and_a_column_a_voice_setting(
     assert document["variants"]["plain"]["settings"] == form["variants"]["plain"]
 
 
+@pytest.mark.slow
 def test_the_same_settings_give_the_same_figures_and_another_seed_others(form: Form, tmp_path: Path) -> None:
     texts = []
     for name in ("once", "again"):
@@ -118,6 +119,7 @@ def test_the_same_settings_give_the_same_figures_and_another_seed_others(form: F
     assert tables(other)["CREMA-D test", "log-likelihood"] != tables(texts[0])["CREMA-D test", "log-likelihood"]
 
 
+@pytest.mark.slow
 def test_a_comparison_that_was_stopped_goes_on_and_does_nothing_twice(
     form: Form, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -112,6 +112,7 @@ def test_the_headline_figures_are_in_the_card_and_the_model_still_opens(document
     assert metrics["CREMA-D test, none"]["accuracy"] == document["sets"]["CREMA-D test"][NONE]["accuracy"]
 
 
+@pytest.mark.slow
 def test_the_same_model_gives_the_same_bytes_whatever_its_card_said(
     config: UtteranceConfig, report: str, bundle: Path, tmp_path: Path
 ) -> None:
@@ -125,6 +126,7 @@ def test_the_same_model_gives_the_same_bytes_whatever_its_card_said(
         assert path.read_bytes() == (again / path.name).read_bytes()
 
 
+@pytest.mark.slow
 def test_some_sets_alone_leave_the_card_as_it_is(config: UtteranceConfig, tmp_path: Path) -> None:
     bundle = tmp_path / "dser-base"
     shutil.copytree(SHIPPED, bundle)
