@@ -165,6 +165,7 @@ def test_another_set_or_variant_is_measured_without_training_anew(form: Form, tm
     assert sorted({title for title, _ in tables(text)}) == SETS
 
 
+@pytest.mark.slow
 def test_votes_that_are_gone_are_not_remembered(form: Form, corpus: Path, tmp_path: Path) -> None:
     copied = tmp_path / "crema-d"
     shutil.copytree(corpus, copied)
@@ -179,6 +180,7 @@ def test_votes_that_are_gone_are_not_remembered(form: Form, corpus: Path, tmp_pa
     assert texts[0]["CREMA-D test", "calibration error"][0] != texts[1]["CREMA-D test", "calibration error"][0]
 
 
+@pytest.mark.slow
 def test_a_head_alone_is_trained_on_what_a_run_has_learned(form: Form, tmp_path: Path) -> None:
     settings = {name: value for name, value in form["settings"].items() if name != "run"}
     first = tmp_path / "first.yaml"

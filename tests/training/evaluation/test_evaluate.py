@@ -144,6 +144,7 @@ def test_nothing_to_measure_on_and_unknown_sets_are_said(config: UtteranceConfig
         evaluate(config, bundle, sets=["tess"])
 
 
+@pytest.mark.slow
 def test_a_set_of_which_no_line_can_be_heard_is_told_and_left_out(bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "1058_IEO_HAP_LO.wav").write_bytes(b"RIFF")
     config = UtteranceConfig("", corpora={"crema-d": str(tmp_path)})

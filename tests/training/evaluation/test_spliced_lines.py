@@ -47,6 +47,7 @@ def test_every_voice_setting_has_figures_of_all_splices(recognizer: Recognizer, 
     assert spliced_lines.figures(recognizer, []) == {}
 
 
+@pytest.mark.slow
 def test_live_lines_are_told_as_a_stream_tells_them(recognizer: Recognizer, spliced: list[Told]) -> None:
     splice = spliced[0]
     heard: dict[bytes, np.ndarray] = {}
