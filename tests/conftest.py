@@ -12,20 +12,25 @@ import pytest
 sys.path.append(str(Path(__file__).parent / "audio2face"))
 
 
+def _started(kind: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+    """Starts peers of a kind, and stops them all in the end."""
+    peers: list[Any] = []
+
+    def start(**arguments: Any) -> Any:
+        peers.append(kind(**arguments))
+        return peers[-1]
+
+    yield start
+    for peer in peers:
+        peer.stop()
+
+
 @pytest.fixture
 def start_a2f() -> Iterator[Callable[..., Any]]:
     """Starts Audio2Face stand-ins (see `a2f_server.A2FServer` for the arguments) and stops them after the test."""
     from a2f_server import A2FServer
 
-    servers: list[A2FServer] = []
-
-    def start(**arguments: Any) -> A2FServer:
-        servers.append(A2FServer(**arguments))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.stop()
+    yield from _started(A2FServer)
 
 
 @pytest.fixture
@@ -33,15 +38,7 @@ def start_app() -> Iterator[Callable[..., Any]]:
     """Starts stand-ins for the older app (see `a2f_app.A2FApp` for the arguments) and stops them after the test."""
     from a2f_app import A2FApp
 
-    apps: list[A2FApp] = []
-
-    def start(**arguments: Any) -> A2FApp:
-        apps.append(A2FApp(**arguments))
-        return apps[-1]
-
-    yield start
-    for app in apps:
-        app.stop()
+    yield from _started(A2FApp)
 
 
 @pytest.fixture
@@ -49,15 +46,7 @@ def start_player() -> Iterator[Callable[..., Any]]:
     """Starts streaming players of the older app (see `a2f_app.Player`) and stops them after the test."""
     from a2f_app import Player
 
-    players: list[Player] = []
-
-    def start(**arguments: Any) -> Player:
-        players.append(Player(**arguments))
-        return players[-1]
-
-    yield start
-    for player in players:
-        player.stop()
+    yield from _started(Player)
 
 
 @pytest.fixture(scope="session")

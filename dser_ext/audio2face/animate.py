@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from dser_ext.audio2face.answer import Answer
 from dser_ext.audio2face.connection import MAX_REQUEST_BYTES, RETRY_WAITS_SECONDS, Connection
 from dser_ext.audio2face.failure import explain
+from dser_ext.audio2face.keys import by_name, key_messages
 from dser_ext.audio2face.long_clips import Part, joined, parts
 from dser_ext.audio2face.protocol import (
     MAX_CLIP_SECONDS,
@@ -24,11 +25,9 @@ from dser_ext.audio2face.protocol import (
     AudioHeader,
     AudioStream,
     AudioWithEmotion,
-    EmotionWithTimeCode,
 )
 from dser_ext.audio2face.settings import Settings
 from dser_ext.emotion.keyframes import Keyframes
-from dser_ext.emotion.names import A2F_EMOTIONS
 from dser_ext.errors import Audio2FaceError, AudioError, FormatError
 from dser_ext.formats.blendshapes import Animation
 
@@ -193,16 +192,13 @@ def _header(piece: Part, settings: Settings) -> Any:
             bits_per_sample=16,
         )
     )
-    settings.fill(message.audio_stream_header, _by_name(piece.keyframes.values[0]))
+    settings.fill(message.audio_stream_header, by_name(piece.keyframes.values[0]))
     return message
 
 
 def _first_piece(piece: Part) -> Any:
     """The first chunk of sound with every key, so that no key can come after the sound it belongs to."""
-    keys = [
-        EmotionWithTimeCode(time_code=seconds, emotion=_by_name(row))
-        for seconds, row in zip(piece.keyframes.times.tolist(), piece.keyframes.values, strict=True)
-    ]
+    keys = key_messages(piece.keyframes.times, piece.keyframes.values)
     first = AudioWithEmotion(audio_buffer=_pcm16(piece.sound[: CHUNK_SECONDS * SAMPLE_RATE]), emotions=keys)
     if first.ByteSize() > MAX_REQUEST_BYTES - 1024:
         raise Audio2FaceError(
@@ -210,10 +206,6 @@ def _first_piece(piece: Part) -> Any:
             "allow a larger tolerance, or fewer frames a second, for fewer keys"
         )
     return first
-
-
-def _by_name(row: NDArray[np.float32]) -> dict[str, float]:
-    return dict(zip(A2F_EMOTIONS, row.tolist(), strict=True))
 
 
 def _pcm16(samples: NDArray[np.float32]) -> bytes:

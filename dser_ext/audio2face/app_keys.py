@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dser_ext.audio2face.keys import by_name
 from dser_ext.audio2face.rest import NoSuchCallError, Rest
 from dser_ext.emotion.keyframes import Keyframes
-from dser_ext.emotion.names import A2F_EMOTIONS
 from dser_ext.errors import Audio2FaceError
 
 KEYFRAMER_FPS = 60.0
@@ -80,8 +79,8 @@ class _Keyframer:
         """Our keys, each on one of the app's frames."""
         frames = np.rint(keyframes.times * self._fps).astype(np.int64)
         last = np.append(np.diff(frames) > 0, True)
-        times, rows = frames[last] / self._fps, keyframes.values[last]
-        return [_Key(seconds, _by_name(row)) for seconds, row in zip(times.tolist(), rows, strict=True)]
+        times, rows = frames[last] / self._fps, np.round(keyframes.values[last].astype(np.float64), 6)
+        return [_Key(seconds, by_name(row)) for seconds, row in zip(times.tolist(), rows, strict=True)]
 
     def probe(self, keys: list[_Key], before: list[_Key]) -> None:
         """Write one key where none is; where none comes of it, set what was there and raise Audio2FaceError."""
@@ -166,10 +165,6 @@ class _Keyframer:
         return self._same(sent.seconds, found.seconds) and all(
             abs(values.get(name.lower(), 0.0) - value) <= VALUE_TOLERANCE for name, value in sent.emotions.items()
         )
-
-
-def _by_name(row: NDArray[np.float32]) -> dict[str, float]:
-    return dict(zip(A2F_EMOTIONS, np.round(row.astype(np.float64), 6).tolist(), strict=True))
 
 
 def _is_number(value: Any) -> bool:

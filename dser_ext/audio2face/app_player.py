@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dser_ext.audio2face.answer import quoted
+from dser_ext.audio2face.connection import is_address
 from dser_ext.audio2face.protocol import PUSH_AUDIO_STREAM, PushAudioStreamRequest, PushAudioStreamResponse
 from dser_ext.errors import Audio2FaceError, AudioError
 
@@ -25,8 +25,6 @@ STREAMING_PLAYER = "/World/audio2face/PlayerStreaming"
 
 USUAL_PORT = 50051
 """Where the app listens for its streaming player."""
-
-_TARGET = re.compile(r"(?:\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+):(\d{1,5})", re.ASCII)
 
 
 def play(
@@ -63,8 +61,7 @@ def play(
 
 def check_player_address(target: str) -> None:
     """Raises Audio2FaceError if `target` is not "HOST:PORT"."""
-    match = _TARGET.fullmatch(target)
-    if not match or not 0 < int(match[1]) < 65536:
+    if not is_address(target):
         raise Audio2FaceError(
             f"{target!r} is no address of a streaming player; write HOST:PORT, for example localhost:{USUAL_PORT}"
         )

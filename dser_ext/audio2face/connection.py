@@ -64,8 +64,7 @@ class Connection:
     function_id: str | None = None  # which function of a hosted endpoint
 
     def __post_init__(self) -> None:
-        match = _TARGET.fullmatch(self.target)
-        if not match or not 0 < int(match[2]) < 65536:
+        if not is_address(self.target):
             raise Audio2FaceError(
                 f"{self.target!r} is no address of Audio2Face; write HOST:PORT, for example localhost:52000"
             )
@@ -114,6 +113,12 @@ class Connection:
         if key and not _API_KEY.fullmatch(key):
             raise Audio2FaceError(f"{API_KEY_VARIABLE} holds characters that no key has; copy the key into it again")
         return (*pairs, ("authorization", f"Bearer {key}")) if key else tuple(pairs)
+
+
+def is_address(target: str) -> bool:
+    """Whether a text is "HOST:PORT"."""
+    match = _TARGET.fullmatch(target)
+    return match is not None and 0 < int(match[2]) < 65536
 
 
 def without_key(text: str) -> str:

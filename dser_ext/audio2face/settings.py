@@ -45,6 +45,8 @@ EXACT = {"enable_preferred_emotion": True, "preferred_emotion_strength": 1.0, "e
 By default it multiplies keys by 0.5 · 0.6 and lets them arrive over half a second.
 """
 
+EXACT_TRANSITION_SECONDS = 1e-4
+
 LIMIT = 1e6
 """Of multipliers, offsets and times, which have no documented range."""
 
@@ -70,7 +72,7 @@ class Settings:
     multipliers: Mapping[str, float] = field(default_factory=dict)  # a blendshape; 1 where left out
     offsets: Mapping[str, float] = field(default_factory=dict)  # a blendshape; 0 where left out
     enable_clamping_bs_weight: bool | None = None  # limit weights to 0 … 1; None leaves it to the service
-    live_transition_time: float = 1e-4  # seconds that a change of emotion takes, above zero
+    live_transition_time: float = EXACT_TRANSITION_SECONDS  # seconds that a change of emotion takes, above zero
     beginning_emotion: Mapping[str, float] | None = None  # before the first frame, 0 to 1; None: the first key
     post_processing: Mapping[str, float | bool] = field(default_factory=dict)  # on top of EXACT
 

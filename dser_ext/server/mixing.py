@@ -8,7 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dser_ext.audio2face.protocol import AudioStream, EmotionWithTimeCode
+from dser_ext.audio2face.keys import by_name, key_messages
+from dser_ext.audio2face.protocol import AudioStream
+from dser_ext.audio2face.settings import EXACT, EXACT_TRANSITION_SECONDS
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.emotion.names import A2F_EMOTIONS
 from dser_ext.server.refusal import RefusalError
@@ -17,7 +19,6 @@ Mix = Literal["replace", "add", "only-if-absent"]
 MIXES: tuple[Mix, ...] = ("replace", "add", "only-if-absent")
 
 NEAREST_SECONDS = 1e-3  # keys that lie nearer than this to one of the client's give way: both may fall on one sample
-TRANSITION_SECONDS = 1e-4  # shorter than a frame: keys arrive at once
 
 Rows = NDArray[np.float32]
 Seconds = NDArray[np.float64]
@@ -72,12 +73,12 @@ class Mixer:
             if self._off:
                 post.enable_preferred_emotion = True
         elif not self.passes:
-            post.enable_preferred_emotion = True
-            post.preferred_emotion_strength = post.emotion_strength = 1.0
+            for name, value in EXACT.items():
+                setattr(post, name, value)
             emotions = message.audio_stream_header.emotion_params
-            emotions.live_transition_time = TRANSITION_SECONDS
+            emotions.live_transition_time = EXACT_TRANSITION_SECONDS
             emotions.beginning_emotion.clear()
-            emotions.beginning_emotion.update(_by_name(beginning))
+            emotions.beginning_emotion.update(by_name(beginning))
         return bytes(message.SerializeToString())
 
     def keys(self, ours: Keyframes, until: float) -> list[Any]:
@@ -88,10 +89,7 @@ class Mixer:
         if not len(times):
             return []
         self._sent_until = float(times[-1])
-        return [
-            EmotionWithTimeCode(time_code=seconds, emotion=_by_name(row))
-            for seconds, row in zip(times.tolist(), self._mixed(ours, times), strict=True)
-        ]
+        return key_messages(times, self._mixed(ours, times))
 
     def _mixed(self, ours: Keyframes, times: Seconds) -> Rows:
         own = ours.at(times)
@@ -113,7 +111,3 @@ def _near(times: Seconds, others: Seconds) -> NDArray[np.bool_]:
         np.abs(others[np.minimum(after, len(others) - 1)] - times), np.abs(times - others[np.maximum(after - 1, 0)])
     )
     return np.asarray(distance < NEAREST_SECONDS)
-
-
-def _by_name(row: Rows) -> dict[str, float]:
-    return dict(zip(A2F_EMOTIONS, row.tolist(), strict=True))
