@@ -90,9 +90,9 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
 
 def connection(options: argparse.Namespace) -> Connection:
     """The connection to --a2f. Certificates that do not go together are a usage error."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before gRPC is imported; its notes on stderr are not the user's
     from dser_ext.audio2face.connection import Connection
 
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC's own notes on stderr are not the user's
     certificates = options.root_certificate, options.client_certificate, options.client_key
     if any(certificates) and not options.tls:
         options.usage_error("certificates are of use with --tls alone")
