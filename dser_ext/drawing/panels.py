@@ -153,7 +153,7 @@ def keys(axes: Axes, keyframes: Keyframes) -> None:
             va="center_baseline",
             backgroundcolor="white",
         )
-    labels = [(_on_white(A2F_EMOTIONS[index]), A2F_EMOTIONS[index], f"max {highest[index]:.2f}") for index in shown]
+    labels = [(_on_white(A2F_EMOTIONS[index]), A2F_EMOTIONS[index], f"≤ {highest[index]:.2f}") for index in shown]
     _legend(axes, labels)
 
 
