@@ -35,14 +35,14 @@ FADE_FRAMES = 256  # from the mean to one channel, without a click
 class Audio:
     """Sound to be read as 16 kHz mono: an `AudioFile` or an `AudioArray`.
 
-    path: as typed, None for an array.
+    path: as typed, None for an array without a name.
     seconds: source frames read / source rate, not changed by resampling; the whole length once `blocks` is exhausted.
-    truncated: known then too; True where a file ends early or is damaged inside and only a part could be read.
+    note: known then too; a sentence where a file ends early or is damaged inside and only a part could be read.
     """
 
     path: str | None
     seconds: float = 0.0
-    truncated: bool = False
+    note: str | None = None
     _name: str  # in messages
 
     @cached_property
@@ -97,28 +97,28 @@ class Audio:
     def _note_truncation(self, source: Source) -> None:
         promised = source.promised_seconds or 0.0
         short = promised - self.seconds > LENGTH_SLACK
-        if self.truncated or not (short or source.damaged):
+        if self.note or not (short or source.damaged):
             return
-        self.truncated = True
         part = f"{self.seconds:.2f} s of {promised:.2f} s" if short else f"{self.seconds:.2f} s"
-        message = f"{self._name}: ends early or is damaged: {part} could be read; copy or export it again"
-        warnings.warn(message, DserWarning, stacklevel=2)
+        self.note = f"{self._name}: ends early or is damaged: {part} could be read; copy or export it again"
+        warnings.warn(self.note, DserWarning, stacklevel=2)
 
 
 class AudioFile(Audio):
     """Sound in a regular file: WAV, AIFF, FLAC, Ogg (Vorbis, Opus), MP3; all that PyAV decodes, where `av` is there.
 
     Content, not suffix, decides how it is decoded. `sha256` is that of the file's bytes.
+    name: to call it by, where its path means nothing to the user.
     Raises AudioError if the file is missing, a folder, a pipe or device, or has 0 bytes.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path: str = os.fspath(path)
-        self._name = self.path
+    def __init__(self, path: str | os.PathLike[str], name: str | None = None) -> None:
+        self._file: str = os.fspath(path)
+        self.path = self._name = name or self._file
         try:
-            found = os.stat(self.path)  # noqa: PTH116 (Path would change the name as typed)
+            found = os.stat(self._file)  # noqa: PTH116 (Path would change the name as typed)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-            raise _cannot_read(self.path, error) from error
+            raise _cannot_read(self._name, error) from error
         if stat.S_ISDIR(found.st_mode):
             raise AudioError(f"{self.path}: is a folder, not a sound file; name a file in it")
         if not stat.S_ISREG(found.st_mode):
@@ -130,35 +130,34 @@ class AudioFile(Audio):
     def sha256(self) -> str:
         digest = hashlib.sha256()
         try:
-            with SoundBytes(self.path) as file:
+            with SoundBytes(self._file) as file:
                 while piece := file.read(1 << 20):
                     digest.update(piece)
         except OSError as error:
-            raise _cannot_read(self.path, error) from error
+            raise _cannot_read(self._name, error) from error
         return digest.hexdigest()
 
     @contextmanager
     def _source(self) -> Iterator[Source]:
         try:
-            with SoundBytes(self.path) as file, decoder(self.path, file) as source:
+            with SoundBytes(self._file) as file, decoder(self._name, file) as source:
                 yield source
         except OSError as error:
-            raise _cannot_read(self.path, error) from error
+            raise _cannot_read(self._name, error) from error
 
 
 class AudioArray(Audio):
     """Sound in memory: samples (n,) or (n, channels), floats around ±1 or integers of full scale, and their rate in Hz.
 
-    `sha256` is that of the mono samples at the given rate, as little-endian float32.
+    `sha256` is that of the mono samples at the given rate, as little-endian float32. name: to call it by.
     Raises AudioError for another shape or type and for a rate outside 1 kHz … 1 MHz.
     """
 
-    path: None = None
-    _name = "the array given"
     promised_seconds: float | None = None
     damaged = False
 
-    def __init__(self, samples: ArrayLike, sample_rate: int) -> None:
+    def __init__(self, samples: ArrayLike, sample_rate: int, name: str | None = None) -> None:
+        self.path, self._name = name, name or "the array given"
         array = np.asarray(samples)
         if array.ndim not in (1, 2) or array.dtype.kind not in "fiu":
             found = f"has shape {array.shape} of {array.dtype}"

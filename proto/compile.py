@@ -12,7 +12,7 @@ from pathlib import Path
 from grpc_tools import protoc
 
 HERE = Path(__file__).resolve().parent
-PROTOCOL = HERE.parent / "dser_ext" / "audio2face" / "protocol.binpb"
+MESSAGES = HERE.parent / "dser_ext" / "messages.binpb"
 
 
 def compile_to(destination: Path) -> None:
@@ -25,5 +25,5 @@ def compile_to(destination: Path) -> None:
 
 
 if __name__ == "__main__":
-    compile_to(PROTOCOL)
-    print(f"wrote {PROTOCOL}", file=sys.stderr)
+    compile_to(MESSAGES)
+    print(f"wrote {MESSAGES}", file=sys.stderr)

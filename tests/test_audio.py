@@ -63,7 +63,7 @@ def test_every_format_of_libsndfile_gives_the_same_speech(
     assert samples.dtype == np.float32
     assert samples.shape == speech.shape
     assert sound.seconds == len(speech) / SAMPLE_RATE
-    assert not sound.truncated
+    assert not sound.note
     assert np.linalg.norm(samples - speech) <= error * np.linalg.norm(speech)
 
 
@@ -84,7 +84,7 @@ def test_sound_of_mp4_and_its_family_is_read_through_av(
             container.mux([*stream.encode(frame), *stream.encode(None)])
     sound = AudioFile(path)
     samples = whole(sound)
-    assert not sound.truncated
+    assert not sound.note
     assert 0 <= len(samples) - len(speech) <= 3 * 1024  # AAC comes in frames of 1024, the first perhaps a run-in
     late = 1024 if suffix == "aac" else 0  # a bare stream cannot say that its first frame is one
     match = samples[late : late + len(speech)]
@@ -207,7 +207,7 @@ def test_inversion_that_is_noticed_late_is_faded_in_without_a_click() -> None:
 def test_an_array_has_the_interface_of_a_file(speech: Samples) -> None:
     sound = AudioArray(speech, SAMPLE_RATE)
     np.testing.assert_array_equal(whole(sound), speech)
-    assert (sound.path, sound.seconds, sound.truncated) == (None, len(speech) / SAMPLE_RATE, False)
+    assert (sound.path, sound.seconds, sound.note) == (None, len(speech) / SAMPLE_RATE, None)
     assert sound.sha256 == hashlib.sha256(speech.tobytes()).hexdigest()
     stereo = AudioArray(np.stack([speech, speech], axis=1).astype(np.float64), SAMPLE_RATE)
     assert stereo.sha256 == sound.sha256

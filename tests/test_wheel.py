@@ -56,7 +56,7 @@ def test_the_wheel_carries_all_that_git_has_for_it(wheel):
     inside = {name.removeprefix("training/") for name in wanted}
     inside = {f"dser_ext/{name}" if name.startswith(("models/", "samples/")) else name for name in inside}
     assert not inside - names
-    for name in ("dser_ext/py.typed", "dser_ext/audio2face/protocol.binpb", "dser_training/corpora/actors.yaml"):
+    for name in ("dser_ext/py.typed", "dser_ext/messages.binpb", "dser_training/corpora/actors.yaml"):
         assert name in names
     assert any(name.startswith("dser_ext/models/dser-base/") for name in names)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)

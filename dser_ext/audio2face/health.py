@@ -1,17 +1,14 @@
-"""Whether a service says that it is ready: `grpc.health.v1`, in a descriptor pool of our own."""
+"""Whether a service says that it is ready: `grpc.health.v1`."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import grpc
-from google.protobuf import descriptor_pb2, message_factory
-from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 
 from dser_ext.audio2face.connection import Connection
 from dser_ext.audio2face.failure import explain
 from dser_ext.errors import Audio2FaceError
+from dser_ext.pool import message
 
 SERVICE = "grpc.health.v1.Health"
 CHECK = f"/{SERVICE}/Check"
@@ -23,26 +20,8 @@ NO_HEALTH_SERVICE = "NO_HEALTH_SERVICE"
 """What `health` says of a gRPC server that cannot be asked."""
 
 
-def _messages() -> tuple[Any, Any]:
-    """HealthCheckRequest and HealthCheckResponse. The packages that declare them cannot be imported together."""
-    field = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(name="grpc/health.proto", package="grpc.health.v1", syntax="proto3")
-    request = file.message_type.add(name="HealthCheckRequest")
-    request.field.add(name="service", number=1, type=field.TYPE_STRING, label=field.LABEL_OPTIONAL)
-    response = file.message_type.add(name="HealthCheckResponse")
-    statuses = response.enum_type.add(name="ServingStatus")
-    for number, name in enumerate(STATUSES):
-        statuses.value.add(name=name, number=number)
-    kind = ".grpc.health.v1.HealthCheckResponse.ServingStatus"
-    response.field.add(name="status", number=1, type=field.TYPE_ENUM, label=field.LABEL_OPTIONAL, type_name=kind)
-    pool = DescriptorPool()
-    pool.AddSerializedFile(file.SerializeToString())
-    found = (pool.FindMessageTypeByName(f"grpc.health.v1.{message.name}") for message in (request, response))
-    request_type, response_type = (message_factory.GetMessageClass(descriptor) for descriptor in found)
-    return request_type, response_type
-
-
-HealthCheckRequest, HealthCheckResponse = _messages()
+HealthCheckRequest = message("grpc.health.v1.HealthCheckRequest")
+HealthCheckResponse = message("grpc.health.v1.HealthCheckResponse")
 
 
 def health(connection: Connection, *, timeout_seconds: float = 5.0) -> str:

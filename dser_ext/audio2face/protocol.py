@@ -1,32 +1,14 @@
-"""The messages of Audio2Face's gRPC calls, apart from any that NVIDIA's own packages bring along.
-
-The descriptors live in a pool of our own: the pool that a process shares accepts each message name only once, so
-that two packages declaring `nvidia_ace.*` could not be imported together. Names and numbers are those of the wire;
-`proto/` holds the declarations that `protocol.binpb` is compiled from.
-"""
+"""The messages of Audio2Face's gRPC calls."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from google.protobuf import descriptor_pb2, message_factory
-from google.protobuf.descriptor_pool import DescriptorPool
-
-
-def _private_pool() -> Any:
-    files = descriptor_pb2.FileDescriptorSet.FromString(Path(__file__).with_name("protocol.binpb").read_bytes())
-    pool = DescriptorPool()
-    for file in files.file:  # protoc writes every file after those it imports
-        pool.AddSerializedFile(file.SerializeToString())
-    return pool
-
-
-_POOL = _private_pool()
+from dser_ext.pool import message
 
 
 def _message(name: str, package: str = "nvidia_ace") -> Any:
-    return message_factory.GetMessageClass(_POOL.FindMessageTypeByName(f"{package}.{name}"))
+    return message(f"{package}.{name}")
 
 
 AudioHeader = _message("audio.v1.AudioHeader")

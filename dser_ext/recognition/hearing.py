@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,32 +36,27 @@ class Hearing:
     audio: the sound, read to its end. count: F, frames. speech: (F,) bool, where speech is.
     profile: what the line tells about its speaker; None with less than half a second of speech.
 
-    Raises AudioError if the sound cannot be read or the temporary file cannot be written, and ModelError if the network
-    does not do what the bundle's card says.
+    Made by `hear`.
     """
 
-    def __init__(self, audio: Audio, network: Network, bundle: ModelBundle) -> None:
+    def __init__(self, audio: Audio, feature_size: int) -> None:
         self.audio = audio
-        self._size = bundle.feature_size
+        self._size = feature_size
         self._file = tempfile.SpooledTemporaryFile(KEPT_BYTES)  # noqa: SIM115 (lives as long as this object)
-        probability: list[Frames] = []
-        for frames in _joined(audio, network, bundle):
-            if frames.shape[1] != self._size + 1:
-                raise ModelError(f"{bundle.folder}: its networks do not fit its card; copy the model folder again")
-            self._keep(frames[:, :-1].astype(np.float16).tobytes())
-            probability.append(frames[:, -1].copy())  # a view would keep all of `frames`
-        self.speech = speech_frames(np.concatenate(probability))
-        self.count = len(self.speech)
-        self.profile = self._profile(bundle)
+        self.count = 0
+        self.speech = np.zeros(0, np.bool_)
+        self.profile: VoiceProfile | None = None
 
-    def _keep(self, data: bytes) -> None:
+    def add(self, features: Frames) -> None:
+        """Keep the next features, (n, D)."""
         try:
-            self._file.write(data)
+            self._file.write(features.astype(np.float16).tobytes())
         except OSError as error:
             raise AudioError(
                 f"{self.audio.path or 'the array given'}: no room for what was heard in it ({error.strerror}); free "
                 f"some in {tempfile.gettempdir()}, or set TMPDIR to another folder"
             ) from error
+        self.count += len(features)
 
     def frames(self, start: int, stop: int) -> Frames:
         """Feature frames start … stop, (stop - start, D)."""
@@ -69,7 +64,8 @@ class Hearing:
         data = self._file.read((stop - start) * self._size * 2)
         return np.frombuffer(data, np.float16).reshape(-1, self._size).astype(np.float32)
 
-    def _profile(self, bundle: ModelBundle) -> VoiceProfile | None:
+    def voice(self, bundle: ModelBundle) -> VoiceProfile | None:
+        """What the line, heard to its end, tells about its speaker."""
         spoken = np.flatnonzero(self.speech)
         if len(spoken) < MIN_SECONDS * FRAME_RATE:
             return None
@@ -91,6 +87,25 @@ class Hearing:
             seconds=len(spoken) / FRAME_RATE,
             features_sha256=bundle.features_sha256,
         )
+
+
+def hear(audio: Audio, network: Network, bundle: ModelBundle) -> Generator[float, None, Hearing]:
+    """Hear a line window by window, saying how many seconds of it were heard so far.
+
+    Raises AudioError if the sound cannot be read or the temporary file cannot be written, and ModelError if the network
+    does not do what the bundle's card says.
+    """
+    hearing = Hearing(audio, bundle.feature_size)
+    probability: list[Frames] = []
+    for frames in _joined(audio, network, bundle):
+        if frames.shape[1] != bundle.feature_size + 1:
+            raise ModelError(f"{bundle.folder}: its networks do not fit its card; copy the model folder again")
+        hearing.add(frames[:, :-1])
+        probability.append(frames[:, -1].copy())  # a view would keep all of `frames`
+        yield hearing.count / FRAME_RATE
+    hearing.speech = speech_frames(np.concatenate(probability))
+    hearing.profile = hearing.voice(bundle)
+    return hearing
 
 
 def _joined(audio: Audio, network: Network, bundle: ModelBundle) -> Iterator[Frames]:

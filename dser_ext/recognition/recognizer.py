@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +19,7 @@ from dser_ext.errors import AudioError, DserError, DserWarning, VoiceError
 from dser_ext.recognition.advice import advice_on
 from dser_ext.recognition.backends import Arrays, OnnxNetwork
 from dser_ext.recognition.bundle import DEFAULT_MODEL, FEATURES, HEAD, ModelBundle
-from dser_ext.recognition.hearing import Frames, Hearing, hear_window
+from dser_ext.recognition.hearing import Frames, Hearing, hear, hear_window
 from dser_ext.recognition.speech import held, speech_frames
 from dser_ext.recognition.voice import VoiceLines, VoiceProfile
 
@@ -28,6 +29,8 @@ VOICE_HINT = (
     "without a voice, speech is measured against a generic one; other lines of the same speaker make it surer "
     "(--voice FOLDER or --same-voice; in Python voice=FOLDER)"
 )
+
+Result = TypeVar("Result")
 
 
 class Recognizer:
@@ -46,7 +49,11 @@ class Recognizer:
 
     def hear(self, audio: Audio) -> Hearing:
         """Run the feature network over a line, once; a voice profile later costs only the head. Raises AudioError."""
-        return Hearing(audio, self._features, self.bundle)
+        return result(self.hear_in_steps(audio))
+
+    def hear_in_steps(self, audio: Audio) -> Generator[float, None, Hearing]:
+        """As `hear`, a window at a time, saying how many seconds of the line were heard so far."""
+        return hear(audio, self._features, self.bundle)
 
     def track(self, hearing: Hearing, voice: VoiceProfile | VoiceLines | None = None) -> EmotionTrack:
         """The emotion track of a line, measured against a voice if there is one.
@@ -56,17 +63,19 @@ class Recognizer:
         Warns (DserWarning) about a line without speech, too short to tell, or without a voice. Raises VoiceError if
         the voice was made with another model.
         """
-        audio = hearing.audio
-        profile = voice.without(audio.sha256) if isinstance(voice, VoiceLines) else voice
+        track = result(self.track_in_steps(hearing, voice))
+        if note := note_on(hearing, track):
+            _warn(note)
+        return track
+
+    def track_in_steps(
+        self, hearing: Hearing, voice: VoiceProfile | VoiceLines | None = None
+    ) -> Generator[float, None, EmotionTrack]:
+        """As `track`, a minute at a time, saying how many seconds of the line were told so far; without a warning."""
+        profile = voice.without(hearing.audio.sha256) if isinstance(voice, VoiceLines) else voice
         if profile is not None:
             self.check(profile)
-        concentration = self.concentration(hearing, profile)
-        if audio.seconds < SHORT_SECONDS:
-            _warn(f"{_name(audio)}: only {audio.seconds:.2f} s long, too short to tell an emotion")
-        elif not hearing.speech.any():
-            _warn(f"{_name(audio)}: no speech was found in it, so its track is neutral")
-        elif profile is None:
-            _warn(VOICE_HINT)
+        audio, concentration = hearing.audio, (yield from self._concentration(hearing, profile))
         count = max(1, int(np.ceil(round(audio.seconds * FRAME_RATE, 6))))
         concentration = np.pad(concentration[:count], ((0, max(0, count - len(concentration))), (0, 0)), mode="edge")
         return EmotionTrack(
@@ -79,7 +88,7 @@ class Recognizer:
 
     def concentration(self, hearing: Hearing, voice: VoiceProfile | None = None) -> NDArray[np.float32]:
         """The concentrations of the hearing's frames, (F, 6), held through pauses; the voice is not checked."""
-        return held(self._concentration(hearing, voice), hearing.speech, self._nonspeech)
+        return result(self._concentration(hearing, voice))
 
     def hear_window(self, samples: Frames) -> Frames:
         """Frames of samples (320 n,) heard by themselves: features and the probability of speech, (n, D + 1)."""
@@ -136,7 +145,9 @@ class Recognizer:
             return {"voice_lines": nothing, "voice_weights": nothing[..., 0]}
         return {"voice_lines": voice.pieces[None], "voice_weights": voice.piece_seconds[None]}
 
-    def _concentration(self, hearing: Hearing, voice: VoiceProfile | None) -> NDArray[np.float32]:
+    def _concentration(
+        self, hearing: Hearing, voice: VoiceProfile | None
+    ) -> Generator[float, None, NDArray[np.float32]]:
         voice_inputs = self._voice_inputs(voice)
         context = self.bundle.card["context_frames"]
         concentration = np.empty((hearing.count, len(EMOTIONS)), np.float32)
@@ -145,7 +156,8 @@ class Recognizer:
             first, last = max(0, start - context), min(hearing.count, stop + context)
             told = self._told(hearing.frames(first, last), hearing.speech[first:last], voice_inputs)
             concentration[start:stop] = told[start - first : stop - first]
-        return concentration
+            yield stop / FRAME_RATE
+        return held(concentration, hearing.speech, self._nonspeech)
 
     def _told(self, features: Frames, speech: NDArray[np.bool_], voice_inputs: Arrays) -> NDArray[np.float32]:
         heard = {"features": features[None], "speech": speech[None].astype(np.float32)}
@@ -254,6 +266,25 @@ def recognize_lines(
         _advise(recognizer, lines.profile, "the same voice")
     for index, hearing in heard:
         yield index, recognizer.track(hearing, lines)
+
+
+def note_on(hearing: Hearing, track: EmotionTrack) -> str | None:
+    """Why the track may not be what was expected, in one sentence; None if all is well."""
+    audio = hearing.audio
+    if audio.seconds < SHORT_SECONDS:
+        return f"{_name(audio)}: only {audio.seconds:.2f} s long, too short to tell an emotion"
+    if not hearing.speech.any():
+        return f"{_name(audio)}: no speech was found in it, so its track is neutral"
+    return VOICE_HINT if track.voice is None else None
+
+
+def result(steps: Generator[float, None, Result]) -> Result:
+    """What steps come to in the end."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
 
 
 def _advise(recognizer: Recognizer, voice: VoiceProfile, source: str | os.PathLike[str]) -> None:

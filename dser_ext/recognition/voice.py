@@ -82,8 +82,8 @@ class VoiceProfile:
             self.features_sha256,
         )
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a .voice file, whole or not at all. Raises FormatError if it cannot be written."""
+    def to_bytes(self) -> bytes:
+        """What a .voice file holds."""
         document = {
             "schema": SCHEMA,
             "name": self.name,
@@ -93,24 +93,33 @@ class VoiceProfile:
             "piece_seconds": _six_digits(self.piece_seconds),
             "pieces": [_six_digits(piece) for piece in self.pieces],
         }
-        with written_whole(path) as file:
-            json.dump(document, file)  # ASCII: file names need not be Unicode
-            file.write("\n")
+        return f"{json.dumps(document)}\n".encode("ascii")  # file names need not be Unicode
+
+    @classmethod
+    def from_bytes(cls, data: bytes, called: str) -> VoiceProfile:
+        """Read what a .voice file holds; called: the file, in messages. Raises VoiceError as `load` does."""
+        try:
+            if len(data) > MAX_BYTES:
+                raise VoiceError(f"{called}: too large for a voice profile; make it anew with dser voice")
+            document = json.loads(data.decode("utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise VoiceError(f"{called}: not a voice profile; make one with dser voice LINES -o NAME.voice") from error
+        return _profile(called, document)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a .voice file, whole or not at all. Raises FormatError if it cannot be written."""
+        with written_whole(path, "wb") as file:
+            file.write(self.to_bytes())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> VoiceProfile:
         """Read a .voice file. Raises VoiceError if it is missing, damaged or of another schema."""
         try:
             with Path(path).open("rb") as file:
-                text = file.read(MAX_BYTES + 1)
-            if len(text) > MAX_BYTES:
-                raise VoiceError(f"{path}: too large for a voice profile; make it anew with dser voice")
-            document = json.loads(text.decode("utf-8"))
+                data = file.read(MAX_BYTES + 1)
         except OSError as error:
             raise VoiceError(f"{path}: cannot be read ({error.strerror or error}); check the name") from error
-        except (ValueError, RecursionError) as error:
-            raise VoiceError(f"{path}: not a voice profile; make one with dser voice LINES -o NAME.voice") from error
-        return _profile(path, document)
+        return cls.from_bytes(data, os.fspath(path))
 
 
 def _shuffled(pieces: NDArray[np.float32], seconds: NDArray[np.float32]) -> NDArray[np.intp]:
@@ -126,7 +135,7 @@ def _six_digits(values: NDArray[np.float32]) -> list[float]:
     return [float(f"{value:.6g}") for value in values.tolist()]
 
 
-def _profile(path: str | os.PathLike[str], document: Any) -> VoiceProfile:
+def _profile(path: str, document: Any) -> VoiceProfile:
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise VoiceError(f"{path}: not a voice profile of schema {SCHEMA}; make it anew with dser voice")
     try:

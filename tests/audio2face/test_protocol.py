@@ -14,7 +14,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from dser_ext.audio2face import protocol
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SHIPPED = REPOSITORY / "dser_ext" / "audio2face" / "protocol.binpb"
+SHIPPED = REPOSITORY / "dser_ext" / "messages.binpb"
 
 OURS = "from dser_ext.audio2face import protocol"
 SAMPLE_WHEEL = f"""

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from dser_ext.audio import AudioArray
 from dser_ext.errors import AudioError, ModelError
 from dser_ext.recognition import hearing
-from dser_ext.recognition.hearing import HOP, MARGIN, Hearing
+from dser_ext.recognition.hearing import HOP, MARGIN, Hearing, hear
+from dser_ext.recognition.recognizer import result
 
 WINDOW, OVERLAP = 100, 40  # frames
 BUNDLE = SimpleNamespace(
@@ -47,7 +48,7 @@ def heard(samples: np.ndarray, network: Ruler | None = None, block_seconds: floa
         def blocks(self, _: float = 0.0):
             return super().blocks(block_seconds)
 
-    return Hearing(Blocks(samples, 16_000), network or Ruler(), BUNDLE)
+    return result(hear(Blocks(samples, 16_000), network or Ruler(), BUNDLE))
 
 
 near_window_ends = st.builds(

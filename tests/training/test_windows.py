@@ -14,7 +14,8 @@ from dser_training.networks import FeatureNetwork
 from dser_training.windows import OVERLAP_SECONDS, WINDOW_SECONDS, features_in_windows
 
 from dser_ext.audio import AudioArray, read
-from dser_ext.recognition.hearing import HOP, Hearing
+from dser_ext.recognition.hearing import HOP, hear
+from dser_ext.recognition.recognizer import result
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEECH = np.concatenate([read(path) for path in sorted((ROOT / "samples/voice").glob("*.ogg"))])
@@ -35,7 +36,7 @@ def test_features_are_those_of_recognition(network: FeatureNetwork, seconds: flo
 
     samples = SPEECH[: round(seconds * 50) * HOP]
     bundle = SimpleNamespace(card=CARD, feature_size=16, features_sha256="a" * 64, folder="model")
-    heard = Hearing(AudioArray(samples, 16_000), SimpleNamespace(run=run), bundle)
+    heard = result(hear(AudioArray(samples, 16_000), SimpleNamespace(run=run), bundle))
     features = features_in_windows(network, torch.from_numpy(samples)[None])[0].numpy()
     assert features.shape == (round(seconds * 50), 16)
     assert np.abs(features - heard.frames(0, heard.count)).max() < 0.002 * np.abs(features).max()

@@ -17,8 +17,8 @@ FLOORS = (
     {"panel", "drawing"},
     {"client", "server", "batch"},
     {"recognition", "audio2face"},
-    {"formats", "audio"},
-    {"emotion", "decoders", "envelope", "config"},
+    {"formats", "audio", "messages"},
+    {"emotion", "decoders", "envelope", "config", "pool"},
     {"errors"},
 )
 """Parts of dser_ext, top to bottom: a part imports from floors below its own and from itself."""
@@ -34,6 +34,8 @@ AT_LOAD = {
     "client": {"numpy", "grpc", "google"},
     "audio2face": {"numpy", "grpc", "google"},
     "formats": {"numpy"},
+    "messages": {"google"},
+    "pool": {"google"},
     "emotion": {"numpy"},
     "envelope": {"numpy"},
     "errors": set(),
