@@ -10,8 +10,6 @@ from dser_ext.cli import options as shared
 from dser_ext.cli.messages import say
 from dser_ext.errors import DserError
 
-TOKEN = "DSER_RELAY_TOKEN"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -49,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="measure lines against earlier ones of the same client, or of the same dser-voice in the call's metadata",
     )
     parser.add_argument("--certificate", metavar="PEM", help="TLS certificate chain, for clients on other machines")
-    parser.add_argument("--key", metavar="PEM", help=f"its private key; those clients also need the token of {TOKEN}")
+    parser.add_argument("--key", metavar="PEM", help="its private key; those clients also need the token of DSER_TOKEN")
     shared.add_recognition(parser, several=False)
     shared.add_performance(parser)
     shared.add_connection(parser)
@@ -65,9 +63,10 @@ def run(options: argparse.Namespace) -> int:
     from dser_ext.recognition.bundle import DEFAULT_MODEL
     from dser_ext.recognition.recognizer import Recognizer
     from dser_ext.recognition.voice import VoiceLines
+    from dser_ext.server.door import TOKEN, Door
     from dser_ext.server.limits import Limits
     from dser_ext.server.lines import Desk, Settings
-    from dser_ext.server.relay import Door, Relay, serve
+    from dser_ext.server.relay import Relay, serve
     from dser_ext.server.voices import Voices
 
     door = Door(options.listen, _read(options.certificate), _read(options.key), token=os.environ.get(TOKEN) or None)

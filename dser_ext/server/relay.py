@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
-import ipaddress
 import logging
 import re
-import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -19,8 +15,8 @@ import grpc.aio
 from dser_ext.audio2face.connection import Connection
 from dser_ext.audio2face.protocol import SERVICE, AnimationDataStream, Status
 from dser_ext.errors import DserError
+from dser_ext.server.door import Door, run
 from dser_ext.server.exchange import Exchange
-from dser_ext.server.health import Health
 from dser_ext.server.limits import Limits
 from dser_ext.server.lines import Desk
 from dser_ext.server.refusal import RefusalError
@@ -35,50 +31,11 @@ NOT_FORWARDED = re.compile(r"grpc-.*|user-agent|content-type|te|:.*|dser-.*")
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Door:
-    """Where the relay listens, and who may come in.
-
-    address: "HOST:PORT"; port 0 is any that is free. certificate, key: PEM, for TLS. token: that every call must bring
-    as "authorization: Bearer …". Raises DserError for what is no address, and if others than this machine could come in
-    without either.
-    """
-
-    address: str
-    certificate: bytes | None = None
-    key: bytes | None = None
-    token: str | None = None
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r".+:\d{1,5}", self.address):
-            raise DserError(f"{self.address} is no address to listen at; write HOST:PORT, for example 127.0.0.1:52010")
-        if _loopback(self.host) or (self.certificate and self.key and self.token):
-            return
-        raise DserError(
-            f"{self.address}: others than this machine could come in there; give TLS files (--certificate, --key) and "
-            "set a token (DSER_RELAY_TOKEN), or listen on 127.0.0.1"
-        )
-
-    @property
-    def host(self) -> str:
-        return self.address.rpartition(":")[0].strip("[]")
-
-    def open(self, server: Any) -> int:
-        """Listen; the port. Raises DserError if that cannot be."""
-        try:
-            if self.certificate and self.key:
-                credentials = grpc.ssl_server_credentials([(self.key, self.certificate)])
-                return int(server.add_secure_port(self.address, credentials))
-            return int(server.add_insecure_port(self.address))
-        except RuntimeError as error:
-            raise DserError(f"{self.address}: cannot listen there; choose another port, or see who has it") from error
-
-
 class Relay:
     """The service itself. running: how many calls there are."""
 
-    def __init__(self, upstream: Upstream, desk: Desk, limits: Limits, token: str | None = None) -> None:
-        self._upstream, self._desk, self._limits, self._token = upstream, desk, limits, token
+    def __init__(self, upstream: Upstream, desk: Desk, limits: Limits, door: Door) -> None:
+        self._upstream, self._desk, self._limits, self._door = upstream, desk, limits, door
         self.running = 0
 
     def handler(self) -> Any:
@@ -105,13 +62,8 @@ class Relay:
     def _admit(self, context: Any) -> list[tuple[str, str | bytes]]:
         """Let a call in, and tell what of its metadata goes on to Audio2Face."""
         metadata = [(key, value) for key, value in context.invocation_metadata() if not NOT_FORWARDED.fullmatch(key)]
-        if self._token is not None:
-            given = "".join(str(value) for key, value in metadata if key == "authorization")
-            if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
-                raise RefusalError(
-                    "the relay asks for a token; send it as authorization: Bearer TOKEN",
-                    grpc.StatusCode.UNAUTHENTICATED,
-                )
+        self._door.admit(metadata)
+        if self._door.token is not None:
             metadata = [(key, value) for key, value in metadata if key != "authorization"]
         if self.running > self._limits.streams:
             raise RefusalError(
@@ -138,21 +90,12 @@ async def serve(
     the certificates or the key of the way cannot be used.
     """
     options = [("grpc.max_receive_message_length", limits.message_bytes), ("grpc.so_reuseport", 0)]
-    server = grpc.aio.server(options=options)
-    upstream, health = Upstream(way, limits), Health()
-    relay = Relay(upstream, desk, limits, door.token)
-    server.add_generic_rpc_handlers((relay.handler(), health.handler()))
-    port = door.open(server)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # on Windows, and in other threads
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await server.start()
-    started(f"{door.address.rpartition(':')[0]}:{port}", relay)
+    server, upstream = grpc.aio.server(options=options), Upstream(way, limits)
+    relay = Relay(upstream, desk, limits, door)
+    server.add_generic_rpc_handlers((relay.handler(),))
     try:
-        await stop.wait()
+        await run(server, door, [SERVICE], lambda address: started(address, relay), stop, limits.drain_seconds)
     finally:
-        health.stop()
-        await server.stop(limits.drain_seconds)
         await upstream.close()
         desk.close()
 
@@ -163,10 +106,3 @@ def _speaker(context: Any) -> str:
         if key == VOICE_KEY:
             return str(value)[:LONGEST_NAME]
     return str(context.peer()).rpartition(":")[0]
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

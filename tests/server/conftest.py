@@ -20,9 +20,10 @@ import dser_ext
 from dser_ext.audio2face.connection import Connection
 from dser_ext.errors import DserWarning
 from dser_ext.recognition.recognizer import loaded
+from dser_ext.server.door import Door
 from dser_ext.server.limits import Limits
 from dser_ext.server.lines import Desk, Settings
-from dser_ext.server.relay import Door, Relay, serve
+from dser_ext.server.relay import Relay, serve
 from dser_ext.server.voices import Voices
 
 sys.path.append(str(Path(__file__).parent))

@@ -14,8 +14,8 @@ from dser_ext.audio2face.connection import Connection
 from dser_ext.audio2face.health import SERVICE as HEALTH
 from dser_ext.audio2face.health import HealthCheckRequest, HealthCheckResponse
 from dser_ext.errors import DserError
+from dser_ext.server.door import Door
 from dser_ext.server.limits import Limits
-from dser_ext.server.relay import Door
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:0", "localhost:0", "[::1]:0", "127.8.8.8:0"])
@@ -36,7 +36,7 @@ def test_a_token_is_asked_for_in_words_and_does_not_go_on(start_a2f, start_relay
     server = start_a2f()
     relay = start_relay(server.target, door=Door("127.0.0.1:0", token="secret"))
     for wrong in ((), (("authorization", "Bearer secreT"),), (("authorization", "secret"),)):
-        with pytest.raises(grpc.RpcError, match="asks for a token") as caught:
+        with pytest.raises(grpc.RpcError, match="a token is needed") as caught:
             ask(relay.target, spoken(speech[:8000]), metadata=wrong)
         assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
     answer = ask(relay.target, spoken(speech[:8000]), metadata=(("authorization", "Bearer secret"),))

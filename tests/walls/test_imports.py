@@ -44,7 +44,7 @@ AT_LOAD = {
     "config": {"yaml"},
     "recognition": {"numpy"},
     "drawing": {"numpy", "matplotlib"},
-    "server": {"numpy", "grpc", "google", "soxr"},
+    "server": {"numpy", "grpc", "grpc_health", "grpc_reflection", "google", "soxr"},
     "batch": {"numpy"},
 }
 """What a part may import from other projects when it is loaded; whatever else it uses, its functions import."""
