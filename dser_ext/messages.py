@@ -8,6 +8,9 @@ SERVICE = "dser.v1.EmotionService"
 METHODS = {method.name: method for method in POOL.FindServiceByName(SERVICE).methods}
 """By name; whether each side streams, and the messages, are the declaration's."""
 
+DETAILS = "grpc-status-details-bin"
+"""Key of the trailing metadata with a Status that tells an error in full."""
+
 AudioFormat = message("dser.v1.AudioFormat")
 ExportOptions = message("dser.v1.ExportOptions")
 ExportRequest = message("dser.v1.ExportRequest")

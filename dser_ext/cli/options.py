@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dser_ext.emotion.style import PRESETS, Style, style
-from dser_ext.errors import FormatError
+from dser_ext.errors import DserError, FormatError
 
 if TYPE_CHECKING:
     from dser_ext.audio2face.connection import Connection
@@ -202,3 +202,13 @@ def _number(text: str, low: float, high: float) -> float:
     if not low <= value <= high:
         raise argparse.ArgumentTypeError(f"{text} is no number from {low:g} to {high:g}")
     return value
+
+
+def read_bytes(path: str | None) -> bytes | None:
+    """What a file holds; None of none. Raises DserError if it cannot be read."""
+    if path is None:
+        return None
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise DserError(f"{path}: cannot be read ({error.strerror}); check its name and permissions") from error

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
 from dser_ext.cli import options as shared
 from dser_ext.cli.messages import say
-from dser_ext.errors import DserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +67,12 @@ def run(options: argparse.Namespace) -> int:
     from dser_ext.server.relay import Relay, serve
     from dser_ext.server.voices import Voices
 
-    door = Door(options.listen, _read(options.certificate), _read(options.key), token=os.environ.get(TOKEN) or None)
+    door = Door(
+        options.listen,
+        shared.read_bytes(options.certificate),
+        shared.read_bytes(options.key),
+        token=os.environ.get(TOKEN) or None,
+    )
     settings = Settings(
         options.mode, options.mix, options.look_ahead, shared.chosen_style(options), options.fps, options.tolerance
     )
@@ -89,12 +92,3 @@ def run(options: argparse.Namespace) -> int:
 
     asyncio.run(serve(door, way, desk, limits, started, asyncio.Event()))
     return 0
-
-
-def _read(path: str | None) -> bytes | None:
-    if path is None:
-        return None
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise DserError(f"{path}: cannot be read ({error.strerror}); check its name and permissions") from error

@@ -50,6 +50,9 @@ class OnnxNetwork:
         except Exception as error:  # ONNX Runtime's own errors share no public base class
             raise ModelError(f"{path}: ONNX Runtime cannot load it on {device} ({_first_line(error)})") from error
         self._path = path
+        first = self._session.get_providers()[0]
+        self.device = next(name for name, providers in DEVICES.items() if providers[0] == first)
+        """That it runs on: "cpu", "cuda" or "tensorrt"."""
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     def run(self, inputs: Arrays) -> Arrays:

@@ -47,6 +47,11 @@ class Recognizer:
         self._head = OnnxNetwork(self.bundle.folder / HEAD, device, threads)
         self._nonspeech = np.asarray(self.bundle.card["nonspeech_concentration"], np.float32)
 
+    @property
+    def device(self) -> str:
+        """That it runs on: "cpu", "cuda" or "tensorrt"."""
+        return self._features.device
+
     def hear(self, audio: Audio) -> Hearing:
         """Run the feature network over a line, once; a voice profile later costs only the head. Raises AudioError."""
         return result(self.hear_in_steps(audio))

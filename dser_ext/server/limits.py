@@ -24,3 +24,17 @@ class Limits:
     drain_seconds: float = 30.0  # that running streams have when the relay is told to stop
     voices: int = 64  # learned, of which those not heard for longest are forgotten
     voice_lines: int = 32  # kept of each, the latest
+
+
+@dataclass(frozen=True)
+class ServiceLimits:
+    """Of our own service."""
+
+    calls: int = 256  # at once, those that wait for a turn among them
+    message_bytes: int = 4 << 20  # that come in; a voice is the largest
+    audio_bytes: int = 1 << 20  # in one message
+    clip_bytes: int = 4 << 30  # of one line, which waits on disk
+    idle_seconds: float = 30.0  # between messages of the caller, and for it to read one
+    drain_seconds: float = 30.0  # that running calls have when the service is told to stop
+    waveform_bins: int = 20_000
+    part_bytes: int = 1 << 20  # of a file that goes out, in one message

@@ -16,7 +16,7 @@ FLOORS = (
     {"dser_ext"},  # the public API: dser_ext/__init__.py
     {"panel", "drawing"},
     {"client", "server", "batch"},
-    {"recognition", "audio2face"},
+    {"recognition", "audio2face", "transfer"},
     {"formats", "audio", "messages"},
     {"emotion", "decoders", "envelope", "config", "pool"},
     {"errors"},
@@ -34,7 +34,8 @@ AT_LOAD = {
     "client": {"numpy", "grpc", "google"},
     "audio2face": {"numpy", "grpc", "google"},
     "formats": {"numpy"},
-    "messages": {"google"},
+    "messages": set(),
+    "transfer": {"numpy"},
     "pool": {"google"},
     "emotion": {"numpy"},
     "envelope": {"numpy"},

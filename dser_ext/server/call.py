@@ -1,0 +1,107 @@
+"""One call of our service: what comes in, what goes out, and its turns at computing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Generator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import grpc
+import grpc.aio
+
+from dser_ext.messages import Progress
+from dser_ext.recognition.recognizer import Recognizer
+from dser_ext.server.limits import ServiceLimits
+from dser_ext.server.refusal import RefusalError
+from dser_ext.server.turns import Turns
+
+Result = TypeVar("Result")
+
+PROGRESS_SECONDS = 0.1  # between two reports
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What all calls share. recognizers: by the names of their models; the first is taken where none is named."""
+
+    recognizers: dict[str, Recognizer]
+    turns: Turns
+    limits: ServiceLimits
+
+
+class Call:
+    """One call, whose context is gRPC's. request: of a call that has a single one."""
+
+    def __init__(self, resources: Resources, context: Any, request: Any = None) -> None:
+        self.resources, self.limits, self.request = resources, resources.limits, request
+        self._context = context
+        self._caller: str = context.peer()
+
+    async def options(self) -> Any:
+        """The first message's options. Raises RefusalError if it is something else."""
+        message = await self.receive()
+        if message is None or message.WhichOneof("part") != "options":
+            raise RefusalError("the first message must hold the options", field="options")
+        return message.options
+
+    async def receive(self) -> Any | None:
+        """The next message; None after the last. Raises RefusalError if the caller falls silent."""
+        message = await self._in_time(self._context.read(), "nothing came in for {}; go on sending, or half-close")
+        return None if message is grpc.aio.EOF else message
+
+    async def audio(self) -> AsyncIterator[bytes]:
+        """The sound in what follows. Raises RefusalError for anything else, and for too much at once."""
+        while (message := await self.receive()) is not None:
+            if message.WhichOneof("part") != "audio":
+                raise RefusalError(
+                    "after the options only sound may follow", field=message.WhichOneof("part") or "part"
+                )
+            yield self.checked(message.audio)
+
+    def checked(self, audio: bytes) -> bytes:
+        """Sound of one message. Raises RefusalError if it is too much."""
+        if len(audio) > self.limits.audio_bytes:
+            raise RefusalError(
+                f"{len(audio)} bytes of sound in one message; send at most {self.limits.audio_bytes}", field="audio"
+            )
+        return audio
+
+    async def send(self, message: Any) -> None:
+        """Raises RefusalError if the caller does not read."""
+        await self._in_time(self._context.write(message), "nothing was read for {}; read what comes in")
+
+    async def _in_time(self, waiting: Any, otherwise: str) -> Any:
+        try:
+            return await asyncio.wait_for(waiting, self.limits.idle_seconds)
+        except asyncio.TimeoutError as error:
+            reason = otherwise.format(f"{self.limits.idle_seconds:g} s")
+            raise RefusalError(reason, grpc.StatusCode.DEADLINE_EXCEEDED) from error
+
+    async def once(self, function: Callable[[], Result]) -> Result:
+        """Compute something short, when it is the caller's turn."""
+        return await self.resources.turns.once(self._caller, function)
+
+    async def work(self, steps: Generator[Any, None, Result], report: Callable[[Any], Any]) -> Result:
+        """Compute in steps, turn by turn, and send now and then what `report` makes of the latest one."""
+        latest = [Progress(stage=Progress.STAGE_WAITING)]
+        working = asyncio.ensure_future(self.resources.turns.work(self._caller, steps, latest.append))
+        try:
+            while not (await asyncio.wait([working], timeout=PROGRESS_SECONDS))[0]:
+                del latest[:-1]
+                await self.send(report(latest[0]))
+            return working.result()
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
+    def recognizer(self, model: str, field: str = "options.model") -> Recognizer:
+        """Of the model of this name. field: of the request, that has it. Raises RefusalError if it is not offered."""
+        found = self.resources.recognizers
+        if model and model not in found:
+            raise RefusalError(
+                f"{model[:80]}: no such model here; choose from {', '.join(found)}",
+                grpc.StatusCode.NOT_FOUND,
+                field=field,
+            )
+        return found[model] if model else next(iter(found.values()))

@@ -1,0 +1,87 @@
+"""The sound of a line that a caller sends: kept on disk until it is heard, so that hours of it need no memory."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+
+from dser_ext.audio import Audio, AudioArray, AudioFile
+from dser_ext.errors import AudioError
+from dser_ext.messages import AudioFormat
+from dser_ext.server.limits import ServiceLimits
+from dser_ext.server.refusal import RefusalError
+
+SAMPLES = {
+    AudioFormat.Pcm.ENCODING_UNSPECIFIED: "<i2",
+    AudioFormat.Pcm.ENCODING_S16: "<i2",
+    AudioFormat.Pcm.ENCODING_F32: "<f4",
+}
+"""numpy's names of the encodings."""
+
+
+class Received:
+    """One line's sound. name: what the caller calls it. format: an AudioFormat."""
+
+    def __init__(self, folder: Path, name: str, audio_format: Any, limits: ServiceLimits) -> None:
+        self._path, self._limits = folder / "sound", limits
+        self._name, self._format = name or "the sound sent", audio_format
+        self._file = self._path.open("wb")
+        self._bytes = 0
+
+    def take(self, data: bytes) -> None:
+        """More of it. Raises RefusalError if it becomes too long, or the disk is full."""
+        self._bytes += len(data)
+        if self._bytes > self._limits.clip_bytes:
+            raise RefusalError(
+                f"{self._name}: more than {self._limits.clip_bytes >> 20} MiB; send it compressed, or in parts",
+                field="audio",
+            )
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise _no_room(error) from error
+
+    def audio(self) -> Audio:
+        """All of it. Raises AudioError for what is no sound, and RefusalError for a format that cannot be."""
+        try:
+            self._file.close()
+        except OSError as error:
+            raise _no_room(error) from error
+        if not self._format.HasField("pcm"):
+            if not self._bytes:
+                raise AudioError(f"{self._name}: is empty (0 bytes); send its sound")
+            return AudioFile(self._path, self._name)
+        pcm = self._format.pcm
+        if pcm.encoding not in SAMPLES:
+            raise RefusalError(f"{pcm.encoding} is no encoding; see AudioFormat.Pcm", field="audio_format.pcm.encoding")
+        channels = pcm.channels or 1
+        kind = np.dtype(SAMPLES[pcm.encoding])
+        count = self._bytes // (kind.itemsize * channels)
+        if not count:
+            raise AudioError(f"{self._name}: holds no sound (0 samples were sent); send some")
+        samples = np.memmap(self._path, kind, "r", shape=(count, channels))
+        return AudioArray(samples, pcm.sample_rate_hz, self._name)
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder of one call, which is gone after it."""
+    try:
+        made = tempfile.TemporaryDirectory(prefix="dser-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise _no_room(error) from error
+    with made as name:
+        yield Path(name)
+
+
+def _no_room(error: OSError) -> RefusalError:
+    return RefusalError(
+        f"the service cannot keep the sound ({error.strerror}); free some space where it runs, then try again",
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+    )

@@ -1,0 +1,123 @@
+"""Recognize: a whole line in, its track and keys out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+from dser_ext.audio import Audio
+from dser_ext.emotion.settings import check_number
+from dser_ext.emotion.style import PRESETS, Style
+from dser_ext.envelope import Envelope, envelope
+from dser_ext.errors import FormatError
+from dser_ext.formats.track_json import Performance
+from dser_ext.messages import Progress, RecognizeResponse, Waveform
+from dser_ext.recognition.recognizer import Recognizer, note_on
+from dser_ext.recognition.voice import VoiceProfile
+from dser_ext.server.call import Call
+from dser_ext.server.received import Received, folder
+from dser_ext.server.refusal import RefusalError
+from dser_ext.transfer import frames_messages, head_message, keys_messages
+
+FRAMES_PER_SECOND, TOLERANCE = 30.0, 0.02  # where a Presentation has 0
+
+
+@dataclass(frozen=True)
+class Presented:
+    """What a Presentation asks for."""
+
+    style: Style
+    fps: float
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class Recognized:
+    """A line's track with its keys, what may be odd about them, and the outline of its sound."""
+
+    performance: Performance
+    notes: list[str]
+    waveform: Envelope | None
+
+
+async def recognize(call: Call) -> None:
+    """Answer one call of Recognize."""
+    options = await call.options()
+    with folder() as place:
+        sound = Received(place, options.name, options.audio_format, call.limits)
+        async for data in call.audio():
+            sound.take(data)
+        done = await recognized(call, options, sound.audio(), lambda progress: RecognizeResponse(progress=progress))
+    head = head_message(done.performance.track, done.notes)
+    if done.waveform is not None:
+        head.waveform.CopyFrom(Waveform(low=done.waveform.low, high=done.waveform.high))
+    await call.send(RecognizeResponse(head=head))
+    for frames in frames_messages(done.performance.track.concentration):
+        await call.send(RecognizeResponse(frames=frames))
+    for keys in keys_messages(done.performance.keyframes):
+        await call.send(RecognizeResponse(keys=keys))
+
+
+async def recognized(call: Call, options: Any, audio: Audio, report: Any) -> Recognized:
+    """Recognise a line as RecognizeOptions say. report: makes a response of a Progress."""
+    recognizer = call.recognizer(options.model)
+    voice = given_voice(recognizer, options.voice)
+    asked = presented(options.presentation)
+    if options.waveform_bins > call.limits.waveform_bins:
+        raise RefusalError(f"at most {call.limits.waveform_bins} bins can be had", field="options.waveform_bins")
+    steps = _steps(recognizer, audio, voice, asked, options.waveform_bins)
+    return await call.work(steps, report)
+
+
+def _steps(
+    recognizer: Recognizer, audio: Audio, voice: VoiceProfile | None, asked: Presented, bins: int
+) -> Generator[Any, None, Recognized]:
+    hearing = recognizer.hear_in_steps(audio)
+    while True:
+        try:
+            yield Progress(stage=Progress.STAGE_HEARING, seconds=next(hearing))
+        except StopIteration as end:
+            heard = end.value
+            break
+    telling = recognizer.track_in_steps(heard, voice)
+    while True:
+        try:
+            yield Progress(stage=Progress.STAGE_TELLING, seconds=next(telling), total_seconds=audio.seconds)
+        except StopIteration as end:
+            track = end.value
+            break
+    performance = Performance.of(track, asked.style, asked.fps, asked.tolerance)
+    yield Progress(stage=Progress.STAGE_TELLING, seconds=audio.seconds, total_seconds=audio.seconds)
+    notes = [note for note in (audio.note, note_on(heard, track)) if note]
+    return Recognized(performance, notes, envelope(audio.blocks(), bins) if bins else None)
+
+
+def given_voice(recognizer: Recognizer, data: bytes) -> VoiceProfile | None:
+    """The voice of a request, if there is one. Raises VoiceError if it is unusable."""
+    if not data:
+        return None
+    voice = VoiceProfile.from_bytes(data, "the voice sent")
+    recognizer.check(voice)
+    return voice
+
+
+def presented(asked: Any) -> Presented:
+    """What a Presentation asks for. Raises FormatError for what cannot be."""
+    fps, tolerance = asked.frame_rate_hz or FRAMES_PER_SECOND, asked.tolerance or TOLERANCE
+    check_number("frame_rate_hz", fps, 1, 240)
+    check_number("tolerance", tolerance, 1e-4, 0.5)
+    return Presented(_style(asked.style), fps, tolerance)
+
+
+def _style(text: str) -> Style:
+    """A preset or settings, never a file."""
+    if not text.lstrip().startswith("{"):
+        if text and text not in PRESETS:
+            raise FormatError(f"style {text[:80]!r} is none; send {', '.join(PRESETS)}, or a JSON object with settings")
+        return PRESETS[text] if text else Style()
+    try:
+        return Style.from_json(json.loads(text))
+    except (ValueError, RecursionError) as error:
+        raise FormatError("style is no JSON object; send a preset's name, or an object with settings") from error
