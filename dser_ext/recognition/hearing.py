@@ -90,7 +90,7 @@ class Hearing:
 
 
 def hear(audio: Audio, network: Network, bundle: ModelBundle) -> Generator[float, None, Hearing]:
-    """Hear a line window by window, saying how many seconds of it were heard so far.
+    """Hear a line window by window, saying between them how many seconds of it were heard so far.
 
     Raises AudioError if the sound cannot be read or the temporary file cannot be written, and ModelError if the network
     does not do what the bundle's card says.
@@ -100,9 +100,10 @@ def hear(audio: Audio, network: Network, bundle: ModelBundle) -> Generator[float
     for frames in _joined(audio, network, bundle):
         if frames.shape[1] != bundle.feature_size + 1:
             raise ModelError(f"{bundle.folder}: its networks do not fit its card; copy the model folder again")
+        if probability:
+            yield hearing.count / FRAME_RATE
         hearing.add(frames[:, :-1])
         probability.append(frames[:, -1].copy())  # a view would keep all of `frames`
-        yield hearing.count / FRAME_RATE
     hearing.speech = speech_frames(np.concatenate(probability))
     hearing.profile = hearing.voice(bundle)
     return hearing

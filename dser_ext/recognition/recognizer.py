@@ -57,7 +57,7 @@ class Recognizer:
         return result(self.hear_in_steps(audio))
 
     def hear_in_steps(self, audio: Audio) -> Generator[float, None, Hearing]:
-        """As `hear`, a window at a time, saying how many seconds of the line were heard so far."""
+        """As `hear`, a window at a time, saying between them how many seconds of the line were heard."""
         return hear(audio, self._features, self.bundle)
 
     def track(self, hearing: Hearing, voice: VoiceProfile | VoiceLines | None = None) -> EmotionTrack:
@@ -76,7 +76,7 @@ class Recognizer:
     def track_in_steps(
         self, hearing: Hearing, voice: VoiceProfile | VoiceLines | None = None
     ) -> Generator[float, None, EmotionTrack]:
-        """As `track`, a minute at a time, saying how many seconds of the line were told so far; without a warning."""
+        """As `track`, a minute at a time, saying between them how many seconds were told; without a warning."""
         profile = voice.without(hearing.audio.sha256) if isinstance(voice, VoiceLines) else voice
         if profile is not None:
             self.check(profile)
@@ -157,11 +157,12 @@ class Recognizer:
         context = self.bundle.card["context_frames"]
         concentration = np.empty((hearing.count, len(EMOTIONS)), np.float32)
         for start in range(0, hearing.count, BLOCK_FRAMES):
+            if start:
+                yield start / FRAME_RATE
             stop = min(start + BLOCK_FRAMES, hearing.count)
             first, last = max(0, start - context), min(hearing.count, stop + context)
             told = self._told(hearing.frames(first, last), hearing.speech[first:last], voice_inputs)
             concentration[start:stop] = told[start - first : stop - first]
-            yield stop / FRAME_RATE
         return held(concentration, hearing.speech, self._nonspeech)
 
     def _told(self, features: Frames, speech: NDArray[np.bool_], voice_inputs: Arrays) -> NDArray[np.float32]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -26,13 +25,28 @@ SAMPLES = {
 
 
 class Received:
-    """One line's sound. name: what the caller calls it. format: an AudioFormat."""
+    """One line's sound, which is gone when the block ends. name: what the caller calls it. audio_format: AudioFormat.
 
-    def __init__(self, folder: Path, name: str, audio_format: Any, limits: ServiceLimits) -> None:
-        self._path, self._limits = folder / "sound", limits
-        self._name, self._format = name or "the sound sent", audio_format
-        self._file = self._path.open("wb")
+    Raises RefusalError if it cannot be kept.
+    """
+
+    def __init__(self, name: str, audio_format: Any, limits: ServiceLimits) -> None:
+        self._name, self._format, self._limits = name or "the sound sent", audio_format, limits
         self._bytes = 0
+        try:
+            handle, self._path = tempfile.mkstemp(prefix="dser-")
+        except OSError as error:
+            raise _no_room(error) from error
+        self._file = os.fdopen(handle, "wb")
+
+    def __enter__(self) -> Received:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            os.unlink(self._path)  # noqa: PTH108
 
     def take(self, data: bytes) -> None:
         """More of it. Raises RefusalError if it becomes too long, or the disk is full."""
@@ -67,17 +81,6 @@ class Received:
             raise AudioError(f"{self._name}: holds no sound (0 samples were sent); send some")
         samples = np.memmap(self._path, kind, "r", shape=(count, channels))
         return AudioArray(samples, pcm.sample_rate_hz, self._name)
-
-
-@contextmanager
-def folder() -> Iterator[Path]:
-    """A folder of one call, which is gone after it."""
-    try:
-        made = tempfile.TemporaryDirectory(prefix="dser-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise _no_room(error) from error
-    with made as name:
-        yield Path(name)
 
 
 def _no_room(error: OSError) -> RefusalError:

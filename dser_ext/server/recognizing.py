@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from dser_ext.audio import Audio
 from dser_ext.emotion.settings import check_number
@@ -17,9 +17,11 @@ from dser_ext.messages import Progress, RecognizeResponse, Waveform
 from dser_ext.recognition.recognizer import Recognizer, note_on
 from dser_ext.recognition.voice import VoiceProfile
 from dser_ext.server.call import Call
-from dser_ext.server.received import Received, folder
+from dser_ext.server.received import Received
 from dser_ext.server.refusal import RefusalError
 from dser_ext.transfer import frames_messages, head_message, keys_messages
+
+Result = TypeVar("Result")
 
 FRAMES_PER_SECOND, TOLERANCE = 30.0, 0.02  # where a Presentation has 0
 
@@ -45,8 +47,7 @@ class Recognized:
 async def recognize(call: Call) -> None:
     """Answer one call of Recognize."""
     options = await call.options()
-    with folder() as place:
-        sound = Received(place, options.name, options.audio_format, call.limits)
+    with Received(options.name, options.audio_format, call.limits) as sound:
         async for data in call.audio():
             sound.take(data)
         done = await recognized(call, options, sound.audio(), lambda progress: RecognizeResponse(progress=progress))
@@ -74,24 +75,20 @@ async def recognized(call: Call, options: Any, audio: Audio, report: Any) -> Rec
 def _steps(
     recognizer: Recognizer, audio: Audio, voice: VoiceProfile | None, asked: Presented, bins: int
 ) -> Generator[Any, None, Recognized]:
-    hearing = recognizer.hear_in_steps(audio)
-    while True:
-        try:
-            yield Progress(stage=Progress.STAGE_HEARING, seconds=next(hearing))
-        except StopIteration as end:
-            heard = end.value
-            break
-    telling = recognizer.track_in_steps(heard, voice)
-    while True:
-        try:
-            yield Progress(stage=Progress.STAGE_TELLING, seconds=next(telling), total_seconds=audio.seconds)
-        except StopIteration as end:
-            track = end.value
-            break
+    heard = yield from _reported(recognizer.hear_in_steps(audio), Progress.STAGE_HEARING, 0.0)
+    track = yield from _reported(recognizer.track_in_steps(heard, voice), Progress.STAGE_TELLING, audio.seconds)
     performance = Performance.of(track, asked.style, asked.fps, asked.tolerance)
-    yield Progress(stage=Progress.STAGE_TELLING, seconds=audio.seconds, total_seconds=audio.seconds)
     notes = [note for note in (audio.note, note_on(heard, track)) if note]
     return Recognized(performance, notes, envelope(audio.blocks(), bins) if bins else None)
+
+
+def _reported(steps: Generator[float, None, Result], stage: int, total: float) -> Generator[Any, None, Result]:
+    """The same steps, of which each one says Progress."""
+    while True:
+        try:
+            yield Progress(stage=stage, seconds=next(steps), total_seconds=total)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
 
 
 def given_voice(recognizer: Recognizer, data: bytes) -> VoiceProfile | None:
