@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import ssl
@@ -62,6 +63,7 @@ class Connection:
     client_certificate: str | None = None  # PEM file, for a service that asks who calls (mTLS)
     client_key: str | None = None  # PEM file, without a password
     function_id: str | None = None  # which function of a hosted endpoint
+    function_version_id: str | None = None  # which of its versions; None: any that is deployed
 
     def __post_init__(self) -> None:
         if not is_address(self.target):
@@ -72,8 +74,9 @@ class Connection:
             raise Audio2FaceError(f"{self.target}: certificates are of use with TLS alone; ask for it, too (--tls)")
         if (self.client_certificate is None) != (self.client_key is None):
             raise Audio2FaceError(f"{self.target}: a client certificate and its key go together; name both files")
-        if self.function_id is not None and not _FUNCTION_ID.fullmatch(self.function_id):
-            raise Audio2FaceError(f"{self.function_id[:80]!r} is no function id; copy it from the service's page")
+        for given in (self.function_id, self.function_version_id):
+            if given is not None and not _FUNCTION_ID.fullmatch(given):
+                raise Audio2FaceError(f"{given[:80]!r} is no function id; copy it from the service's page")
 
     def channel(self) -> Any:
         """A gRPC channel, connected when first used; close it, or use it as a context.
@@ -99,26 +102,39 @@ class Connection:
         return grpc.ssl_channel_credentials(root, key, certificate)
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """What each call carries beside its messages: the function id, and the key from DSER_A2F_API_KEY.
+        """What each call carries beside its messages: the function's ids, and the key from DSER_A2F_API_KEY.
 
-        Raises Audio2FaceError if there is a key and no TLS, or if what is in the variable cannot be a key.
+        Without TLS the key never goes along: this machine is called without it. Raises Audio2FaceError if another one
+        is, or if what is in the variable cannot be a key.
         """
-        pairs = [] if self.function_id is None else [("function-id", self.function_id)]
+        ids = {"function-id": self.function_id, "function-version-id": self.function_version_id}
+        pairs = tuple((name, value) for name, value in ids.items() if value is not None)
         key = _api_key()
-        if key and not self.tls:
+        if not key or (not self.tls and is_loopback(self.target)):
+            return pairs
+        if not self.tls:
             raise Audio2FaceError(
                 f"{self.target}: the key in {API_KEY_VARIABLE} is not sent without TLS, where anybody on the way could "
                 "read it; use TLS (--tls), or unset the variable"
             )
-        if key and not _API_KEY.fullmatch(key):
+        if not _API_KEY.fullmatch(key):
             raise Audio2FaceError(f"{API_KEY_VARIABLE} holds characters that no key has; copy the key into it again")
-        return (*pairs, ("authorization", f"Bearer {key}")) if key else tuple(pairs)
+        return (*pairs, ("authorization", f"Bearer {key}"))
 
 
 def is_address(target: str) -> bool:
     """Whether a text is "HOST:PORT"."""
     match = _TARGET.fullmatch(target)
     return match is not None and 0 < int(match[2]) < 65536
+
+
+def is_loopback(target: str) -> bool:
+    """Whether "HOST:PORT" is on this machine, by nothing but how it is written."""
+    host = target.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def without_key(text: str) -> str:

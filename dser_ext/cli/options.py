@@ -72,7 +72,7 @@ def add_performance(parser: argparse.ArgumentParser) -> None:
 
 
 def add_connection(parser: argparse.ArgumentParser) -> None:
-    """How an Audio2Face is reached: --tls and the certificates, --function-id."""
+    """How an Audio2Face is reached: --tls and the certificates, --function-id and its version."""
     group = parser.add_argument_group(
         "connection",
         "A hosted service's key is read from the environment variable DSER_A2F_API_KEY, and sent over TLS alone.",
@@ -86,6 +86,7 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--client-certificate", metavar="FILE", help="PEM file with yours, for a service with mtls")
     group.add_argument("--client-key", metavar="FILE", help="PEM file with the key of yours, without a password")
     group.add_argument("--function-id", metavar="ID", help="the function to call at a hosted endpoint")
+    group.add_argument("--function-version-id", metavar="ID", help="its version (default: any that is deployed)")
 
 
 def connection(options: argparse.Namespace) -> Connection:
@@ -98,7 +99,7 @@ def connection(options: argparse.Namespace) -> Connection:
         options.usage_error("certificates are of use with --tls alone")
     if (options.client_certificate is None) != (options.client_key is None):
         options.usage_error("--client-certificate and --client-key go together")
-    return Connection(options.a2f, options.tls, *certificates, options.function_id)
+    return Connection(options.a2f, options.tls, *certificates, options.function_id, options.function_version_id)
 
 
 def a2f_settings(options: argparse.Namespace) -> Settings:

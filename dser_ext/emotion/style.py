@@ -153,13 +153,17 @@ PRESETS = {
 
 
 def style(name_or_file: str | os.PathLike[str]) -> Style:
-    """A preset by its name, or the style in a JSON file. Raises FormatError if it is neither."""
+    """A preset by its name, or the style in a JSON file, which is called like the file unless it says its name.
+
+    Raises FormatError if it is neither.
+    """
     preset = PRESETS.get(str(name_or_file))
     if preset is not None:
         return preset
     try:
         document = json.loads(Path(name_or_file).read_text(encoding="utf-8"))
-        return Style.from_json(document)
+        named = {"name": Path(name_or_file).stem, **document} if isinstance(document, dict) else document
+        return Style.from_json(named)
     except (OSError, ValueError, RecursionError) as error:
         raise FormatError(
             f"{name_or_file}: neither a style ({', '.join(PRESETS)}) nor a readable JSON file with one"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
-import ipaddress
 import re
 import signal
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from dser_ext.audio2face.connection import is_loopback
 from dser_ext.errors import DserError
 from dser_ext.server.refusal import RefusalError
 
@@ -54,13 +54,7 @@ class Door:
     @property
     def local(self) -> bool:
         """Whether only this machine can come in."""
-        if self.address.startswith(UNIX):
-            return True
-        host = self.address.rpartition(":")[0].strip("[]")
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return host == "localhost"
+        return self.address.startswith(UNIX) or is_loopback(self.address)
 
     @property
     def safe(self) -> bool:

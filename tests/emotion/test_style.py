@@ -259,6 +259,10 @@ class TestStyleFiles:
         (tmp_path / "bold.json").write_text('{"name": "bold", "gain": 2, "limits": {"anger": 0.5}}', encoding="utf-8")
         assert style(tmp_path / "bold.json") == Style("bold", gain=2, limits={"anger": 0.5})
 
+    def test_without_a_name_has_that_of_its_file(self, tmp_path):
+        (tmp_path / "loud.json").write_text('{"gain": 2}')
+        assert style(tmp_path / "loud.json") == Style("loud", gain=2)
+
     def test_any_mapping_will_do(self):
         limits = MappingProxyType({"joy": 0.5})
         assert Style(limits=limits).to_json()["limits"] == {"joy": 0.5}
