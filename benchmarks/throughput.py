@@ -117,8 +117,8 @@ def _call(channel: grpc.Channel, path: Path) -> list[Any]:
         messages.RecognizeRequest.SerializeToString,
         messages.RecognizeResponse.FromString,
     )
-    requests = [{"options": messages.RecognizeOptions(name=path.name)}, {"audio": path.read_bytes()}]
-    return list(method(messages.RecognizeRequest(**request) for request in requests))
+    options = messages.RecognizeOptions(name=path.name)
+    return list(method(iter([messages.RecognizeRequest(options=options, audio=path.read_bytes())])))
 
 
 def _timed(function: Callable[[Any], Any], argument: Any) -> float:

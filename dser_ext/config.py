@@ -31,11 +31,21 @@ def read_config(path: str | os.PathLike[str]) -> Any:
             raise FormatError(f"{path}: is no file; name a configuration in YAML or JSON")
         if Path(path).stat().st_size > MAX_BYTES:
             raise FormatError(f"{path}: is larger than {MAX_BYTES >> 20} MiB, which no configuration is; name another")
-        return yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+        return parse_config(Path(path).read_text(encoding="utf-8"), os.fspath(path))
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error.strerror}); check its name and permissions") from error
+    except ValueError as error:
+        raise FormatError(f"{path}: no YAML or JSON that can be read; write it as UTF-8 text") from error
+
+
+def parse_config(text: str, called: str) -> Any:
+    """The document in a text, as plain values. called: what it is, in messages. Raises FormatError if it is none."""
+    try:
+        return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
         place = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise FormatError(f"{path}: no YAML{place} ({error.problem}); see how NVIDIA's examples are written") from error
+        raise FormatError(
+            f"{called}: no YAML{place} ({error.problem}); see how NVIDIA's examples are written"
+        ) from error
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise FormatError(f"{path}: no YAML or JSON that can be read; write it as UTF-8 text") from error
+        raise FormatError(f"{called}: no YAML or JSON that can be read; write it as UTF-8 text") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -48,6 +48,8 @@ def animate(
     *,
     settings: Settings = Settings(),  # noqa: B008 (frozen)
     timeout_seconds: float = 30.0,
+    report: Callable[[float], None] | None = None,
+    stop: threading.Event | None = None,
 ) -> Animation:
     """Have Audio2Face animate a line of speech; with the settings as they are the face follows the keys exactly.
 
@@ -56,6 +58,8 @@ def animate(
     keyframes: the emotions; unless the settings say how the face begins, the first key does.
     target: a Connection, or "HOST:PORT" (52000 unless configured otherwise) without TLS.
     timeout_seconds: longest silence to bear from the server, above zero.
+    report: is told how many seconds of animation there are, whenever more of it has come.
+    stop: that another thread sets to give up; then, or half a second later, Audio2FaceError is raised.
 
     Blocks until the animation is complete. Where nobody is found a call is tried again, three times within
     `timeout_seconds`. Raises AudioError if the samples cannot be sent, and Audio2FaceError if a part has too many keys,
@@ -70,7 +74,7 @@ def animate(
     animations = []
     with connection.channel() as channel:
         process = channel.stream_stream(PROCESS_AUDIO_STREAM, AudioStream.SerializeToString)
-        line = _Line(connection, process, timeout_seconds)
+        line = _Line(connection, process, timeout_seconds, report, stop or threading.Event())
         for piece, first in zip(pieces, firsts, strict=True):
             own = settings if piece is pieces[0] else replace(settings, beginning_emotion=None)
             try:
@@ -88,11 +92,13 @@ def animate(
 
 @dataclass(frozen=True)
 class _Line:
-    """An open channel, and how long to wait on it. process: its ProcessAudioStream."""
+    """An open channel, and how long to wait on it. process: its ProcessAudioStream. report, stop: as of `animate`."""
 
     connection: Connection
     process: Any
     timeout_seconds: float
+    report: Callable[[float], None] | None
+    stop: threading.Event
 
     def animation(self, piece: Part, first: Any, settings: Settings) -> Animation:
         """One part's animation. Raises Audio2FaceError."""
@@ -101,7 +107,7 @@ class _Line:
         while True:
             answer = Answer(self.connection.target, len(piece.sound) / SAMPLE_RATE)
             try:
-                self._receive(_messages(piece, first, settings), answer)
+                self._receive(_messages(piece, first, settings), answer, piece.start_seconds)
                 return answer.animation()
             except grpc.RpcError as error:
                 wait = next(waits, math.inf)
@@ -110,18 +116,22 @@ class _Line:
                     raise explain(error, self.connection, begun=answer.begun, frames=answer.frames) from error
                 time.sleep(wait)
 
-    def _receive(self, messages: Iterator[Any], answer: Answer) -> None:
+    def _receive(self, messages: Iterator[Any], answer: Answer, start_seconds: float) -> None:
         """Run the call to its end, or to the first thing wrong with it."""
-        watch = _SilenceWatch(self.timeout_seconds)
+        watch = _SilenceWatch(self.timeout_seconds, self.stop)
         call = self.process(_noted(messages, watch), metadata=self.connection.metadata())
         try:
             with watch.over(call):
                 for message in call:
                     watch.note()
                     answer.take(message)
+                    if self.report is not None:
+                        self.report(start_seconds + answer.seconds)
                     if answer.succeeded:
                         watch.patience_seconds = min(self.timeout_seconds, LINGER_SECONDS)
         except grpc.RpcError as error:
+            if self.stop.is_set():
+                raise Audio2FaceError(f"{self.connection.target}: stopped before all animation had come") from error
             if not watch.barked:
                 raise
             if not answer.succeeded:
@@ -141,10 +151,10 @@ def _noted(messages: Iterator[Any], watch: _SilenceWatch) -> Iterator[Any]:
 
 
 class _SilenceWatch:
-    """Cancels a call in which nothing has moved for `patience_seconds`."""
+    """Cancels a call in which nothing has moved for `patience_seconds`, or when `stop` is set."""
 
-    def __init__(self, patience_seconds: float) -> None:
-        self.patience_seconds = patience_seconds
+    def __init__(self, patience_seconds: float, stop: threading.Event) -> None:
+        self.patience_seconds, self._stop = patience_seconds, stop
         self.barked = False
         self._latest = time.monotonic()
         self._over = threading.Event()
@@ -164,7 +174,7 @@ class _SilenceWatch:
             thread.join()
 
     def _run(self, call: Any) -> None:
-        while (left := self._latest + self.patience_seconds - time.monotonic()) > 0:
+        while (left := self._latest + self.patience_seconds - time.monotonic()) > 0 and not self._stop.is_set():
             if self._over.wait(min(left, LINGER_SECONDS / 4)):  # patience may get shorter meanwhile
                 return
         self.barked = True

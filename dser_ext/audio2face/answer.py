@@ -65,6 +65,11 @@ class Answer:
         """Frames received so far."""
         return len(self._times)
 
+    @property
+    def seconds(self) -> float:
+        """Time code of the latest frame."""
+        return self._times[-1] if self._times else 0.0
+
     def take(self, data: bytes) -> None:
         """Add one serialized message of the stream."""
         self._messages += 1

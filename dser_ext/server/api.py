@@ -20,9 +20,13 @@ from dser_ext.messages import DETAILS, METHODS, SERVICE, BadRequest, ErrorInfo, 
 from dser_ext.pool import POOL
 from dser_ext.server.call import Call, Resources
 from dser_ext.server.door import Door, run
+from dser_ext.server.exporting import export
+from dser_ext.server.learning import learn_voice
 from dser_ext.server.models import get_model, list_models
+from dser_ext.server.pushing import push
 from dser_ext.server.recognizing import recognize
 from dser_ext.server.refusal import RefusalError
+from dser_ext.server.streaming import recognize_stream
 
 DOMAIN = "dser.v1"
 BUSY_SECONDS = 1.0  # after which a caller that found no room may try again
@@ -33,6 +37,10 @@ Answer = Callable[[Call], Awaitable[Any]]
 
 ANSWERS: dict[str, Answer] = {
     "Recognize": recognize,
+    "RecognizeStream": recognize_stream,
+    "LearnVoice": learn_voice,
+    "Export": export,
+    "Push": push,
     "ListModels": list_models,
     "GetModel": get_model,
 }

@@ -23,11 +23,16 @@ PROGRESS_SECONDS = 0.1  # between two reports
 
 @dataclass(frozen=True)
 class Resources:
-    """What all calls share. recognizers: by the names of their models; the first is taken where none is named."""
+    """What all calls share.
+
+    recognizers: by the names of their models; the first is taken where none is named. push_targets: addresses of
+    Audio2Face that calls may push to; None for any.
+    """
 
     recognizers: dict[str, Recognizer]
     turns: Turns
     limits: ServiceLimits
+    push_targets: tuple[str, ...] | None = None
 
 
 class Call:
@@ -38,34 +43,31 @@ class Call:
         self._context = context
         self._caller: str = context.peer()
 
-    async def options(self) -> Any:
-        """The first message's options. Raises RefusalError if it is something else."""
-        message = await self.receive()
-        if message is None or message.WhichOneof("part") != "options":
+    async def first(self) -> Any:
+        """The first message. Raises RefusalError if it has no options."""
+        message = await self._receive()
+        if message is None or not message.HasField("options"):
             raise RefusalError("the first message must hold the options", field="options")
-        return message.options
+        return message
 
-    async def receive(self) -> Any | None:
+    async def messages(self, first: Any) -> AsyncIterator[Any]:
+        """The first message, and all others. Raises RefusalError for other options, and for too much sound at once."""
+        message = first
+        while message is not None:
+            if message is not first and message.HasField("options"):
+                raise RefusalError("options belong into the first message alone", field="options")
+            if len(getattr(message, "audio", b"")) > self.limits.audio_bytes:
+                most = self.limits.audio_bytes
+                raise RefusalError(
+                    f"{len(message.audio)} bytes of sound in one message; send at most {most}", field="audio"
+                )
+            yield message
+            message = await self._receive()
+
+    async def _receive(self) -> Any | None:
         """The next message; None after the last. Raises RefusalError if the caller falls silent."""
         message = await self._in_time(self._context.read(), "nothing came in for {}; go on sending, or half-close")
         return None if message is grpc.aio.EOF else message
-
-    async def audio(self) -> AsyncIterator[bytes]:
-        """The sound in what follows. Raises RefusalError for anything else, and for too much at once."""
-        while (message := await self.receive()) is not None:
-            if message.WhichOneof("part") != "audio":
-                raise RefusalError(
-                    "after the options only sound may follow", field=message.WhichOneof("part") or "part"
-                )
-            yield self.checked(message.audio)
-
-    def checked(self, audio: bytes) -> bytes:
-        """Sound of one message. Raises RefusalError if it is too much."""
-        if len(audio) > self.limits.audio_bytes:
-            raise RefusalError(
-                f"{len(audio)} bytes of sound in one message; send at most {self.limits.audio_bytes}", field="audio"
-            )
-        return audio
 
     async def send(self, message: Any) -> None:
         """Raises RefusalError if the caller does not read."""
@@ -86,14 +88,22 @@ class Call:
         finally:
             late.cancel()
 
-    async def once(self, function: Callable[[], Result]) -> Result:
-        """Compute something short, when it is the caller's turn."""
-        return await self.resources.turns.once(self._caller, function)
+    async def once(self, function: Callable[[], Result], *, urgent: bool = False) -> Result:
+        """Compute something short, when it is the caller's turn. urgent: before those who can wait."""
+        return await self.resources.turns.once(self._caller, function, urgent=urgent)
 
-    async def work(self, steps: Generator[Any, None, Result], report: Callable[[Any], Any]) -> Result:
-        """Compute in steps, turn by turn, and send now and then what `report` makes of the latest one."""
+    async def work(self, steps: Generator[Any, None, Result], report: Callable[[Any], Any] | None = None) -> Result:
+        """Compute in steps, turn by turn, and send now and then what `report` makes of the latest one's Progress."""
+        if report is None:
+            return await self.resources.turns.work(self._caller, steps)
         latest = [Progress(stage=Progress.STAGE_WAITING)]
         working = asyncio.ensure_future(self.resources.turns.work(self._caller, steps, latest.append))
+        return await self.reporting(working, latest, report)
+
+    async def reporting(
+        self, working: asyncio.Future[Result], latest: list[Any], report: Callable[[Any], Any]
+    ) -> Result:
+        """Wait for something, and send now and then what `report` makes of the latest Progress."""
         try:
             while not (await asyncio.wait([working], timeout=PROGRESS_SECONDS))[0]:
                 del latest[:-1]

@@ -33,6 +33,7 @@ class ServiceLimits:
     calls: int = 256  # at once, those that wait for a turn among them
     message_bytes: int = 4 << 20  # that come in; a voice is the largest
     audio_bytes: int = 1 << 20  # in one message
+    voice_lines: int = 2000  # of one voice
     clip_bytes: int = 4 << 30  # of one line, which waits on disk
     idle_seconds: float = 30.0  # between messages of the caller, and for it to read one
     drain_seconds: float = 30.0  # that running calls have when the service is told to stop

@@ -71,16 +71,19 @@ class Received:
             if not self._bytes:
                 raise AudioError(f"{self._name}: is empty (0 bytes); send its sound")
             return AudioFile(self._path, self._name)
-        pcm = self._format.pcm
-        if pcm.encoding not in SAMPLES:
-            raise RefusalError(f"{pcm.encoding} is no encoding; see AudioFormat.Pcm", field="audio_format.pcm.encoding")
-        channels = pcm.channels or 1
-        kind = np.dtype(SAMPLES[pcm.encoding])
-        count = self._bytes // (kind.itemsize * channels)
+        kind, channels = given_format(self._format.pcm)
+        count = self._bytes // (np.dtype(kind).itemsize * channels)
         if not count:
             raise AudioError(f"{self._name}: holds no sound (0 samples were sent); send some")
         samples = np.memmap(self._path, kind, "r", shape=(count, channels))
-        return AudioArray(samples, pcm.sample_rate_hz, self._name)
+        return AudioArray(samples, self._format.pcm.sample_rate_hz, self._name)
+
+
+def given_format(pcm: Any) -> tuple[str, int]:
+    """numpy's name of the samples, and how many channels there are. Raises RefusalError for what is no encoding."""
+    if pcm.encoding not in SAMPLES:
+        raise RefusalError(f"{pcm.encoding} is no encoding; see AudioFormat.Pcm", field="pcm.encoding")
+    return SAMPLES[pcm.encoding], pcm.channels or 1
 
 
 def _no_room(error: OSError) -> RefusalError:

@@ -13,7 +13,7 @@ from dser_ext.emotion.style import PRESETS, Style
 from dser_ext.envelope import Envelope, envelope
 from dser_ext.errors import FormatError
 from dser_ext.formats.track_json import Performance
-from dser_ext.messages import Progress, RecognizeResponse, Waveform
+from dser_ext.messages import Progress, RecognizeResponse
 from dser_ext.recognition.recognizer import Recognizer, note_on
 from dser_ext.recognition.voice import VoiceProfile
 from dser_ext.server.call import Call
@@ -46,19 +46,28 @@ class Recognized:
 
 async def recognize(call: Call) -> None:
     """Answer one call of Recognize."""
-    options = await call.options()
-    with Received(options.name, options.audio_format, call.limits) as sound:
-        async for data in call.audio():
-            sound.take(data)
-        done = await recognized(call, options, sound.audio(), lambda progress: RecognizeResponse(progress=progress))
-    head = head_message(done.performance.track, done.notes)
+    first = await call.first()
+    with Received(first.options.name, first.options.audio_format, call.limits) as sound:
+        async for message in call.messages(first):
+            sound.take(message.audio)
+        done = await recognized(call, first.options, sound.audio(), _report)
+    answer = RecognizeResponse(head=head_message(done.performance.track, done.notes))
     if done.waveform is not None:
-        head.waveform.CopyFrom(Waveform(low=done.waveform.low, high=done.waveform.high))
-    await call.send(RecognizeResponse(head=head))
+        answer.head.waveform.low.extend(done.waveform.low.tolist())
+        answer.head.waveform.high.extend(done.waveform.high.tolist())
     for frames in frames_messages(done.performance.track.concentration):
-        await call.send(RecognizeResponse(frames=frames))
+        if answer.HasField("frames"):
+            await call.send(answer)
+            answer = RecognizeResponse()
+        answer.frames.CopyFrom(frames)
     for keys in keys_messages(done.performance.keyframes):
-        await call.send(RecognizeResponse(keys=keys))
+        answer.keys.CopyFrom(keys)
+        await call.send(answer)
+        answer = RecognizeResponse()
+
+
+def _report(progress: Any) -> Any:
+    return RecognizeResponse(progress=progress)
 
 
 async def recognized(call: Call, options: Any, audio: Audio, report: Any) -> Recognized:

@@ -9,12 +9,17 @@ import soxr
 from numpy.typing import NDArray
 
 from dser_ext.audio import SAMPLE_RATE
+from dser_ext.decoders import as_float
 
 
 class LiveSound:
-    """The sound of a line as it comes in: bytes of any number → samples (n,) at 16 kHz."""
+    """The sound of a line as it comes in: bytes of any number → samples (n,) at 16 kHz.
 
-    def __init__(self, rate: int) -> None:
+    rate: Hz. kind: numpy's name of its samples, "<i2" or "<f4".
+    """
+
+    def __init__(self, rate: int, kind: str = "<i2") -> None:
+        self._kind = np.dtype(kind)
         self._resampler = None if rate == SAMPLE_RATE else soxr.ResampleStream(rate, SAMPLE_RATE, 1, quality="HQ")
         self._rate = rate
         self._half = b""  # of a sample
@@ -27,9 +32,9 @@ class LiveSound:
 
     def more(self, sound: bytes) -> NDArray[np.float32]:
         sound = self._half + sound
-        whole = len(sound) // 2 * 2
+        whole = len(sound) // self._kind.itemsize * self._kind.itemsize
         self._half = sound[whole:]
-        samples = np.frombuffer(sound[:whole], "<i2").astype(np.float32) / np.float32(32768)
+        samples = as_float(np.frombuffer(sound[:whole], self._kind))
         self._digest.update(samples.astype("<f4").tobytes())
         self._read += len(samples)
         return self._resampled(samples, last=False)

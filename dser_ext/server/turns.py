@@ -49,9 +49,9 @@ class Turns:
         finally:
             steps.close()
 
-    async def once(self, caller: str, function: Callable[[], Result]) -> Result:
-        """Do something that is one step."""
-        async with self._turn(caller):
+    async def once(self, caller: str, function: Callable[[], Result], *, urgent: bool = False) -> Result:
+        """Do something that is one step. urgent: before all callers that wait already."""
+        async with self._turn(caller, urgent):
             return await self._in_thread(function)
 
     def close(self) -> None:
@@ -59,19 +59,21 @@ class Turns:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     @asynccontextmanager
-    async def _turn(self, caller: str) -> AsyncIterator[None]:
+    async def _turn(self, caller: str, urgent: bool = False) -> AsyncIterator[None]:
         if self._free:
             self._free -= 1
         else:
-            await self._wait(caller)
+            await self._wait(caller, urgent)
         try:
             yield
         finally:
             self._pass_on()
 
-    async def _wait(self, caller: str) -> None:
+    async def _wait(self, caller: str, urgent: bool) -> None:
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(caller, deque()).append(turn)
+        if urgent:
+            self._waiting.move_to_end(caller, last=False)
         try:
             await turn
         except asyncio.CancelledError:

@@ -12,11 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 import soundfile
 
 import dser_ext
+from dser_ext import messages
 from dser_ext.audio2face.connection import Connection
 from dser_ext.errors import DserWarning
 from dser_ext.recognition.recognizer import loaded
@@ -29,6 +31,7 @@ from dser_ext.server.voices import Voices
 sys.path.append(str(Path(__file__).parent))
 
 from relayed import PATIENCE_SECONDS
+from service import RunningService
 
 
 class RunningRelay:
@@ -95,6 +98,41 @@ def start_relay() -> Iterator[Callable[..., RunningRelay]]:
     yield start
     for relay in relays:
         relay.stop()
+
+
+@pytest.fixture(scope="session")
+def running_service() -> Iterator[RunningService]:
+    """A service as it is by default."""
+    running = RunningService()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def start_service() -> Iterator[Callable[..., RunningService]]:
+    """Starts services and stops them after the test."""
+    services: list[RunningService] = []
+
+    def start(*arguments: Any, **more: Any) -> RunningService:
+        services.append(RunningService(*arguments, **more))
+        return services[-1]
+
+    yield start
+    for service in services:
+        service.stop()
+
+
+@pytest.fixture
+def violations() -> Callable[[grpc.RpcError], list[Any]]:
+    """Takes the fields that an error is about out of its details."""
+
+    def take(error: Any) -> list[Any]:
+        status = messages.Status.FromString(dict(error.trailing_metadata())[messages.DETAILS])
+        assert (status.code, status.message) == (error.code().value[0], error.details())
+        found = messages.BadRequest()
+        return [field for detail in status.details if detail.Unpack(found) for field in found.field_violations]
+
+    return take
 
 
 @pytest.fixture(scope="session")

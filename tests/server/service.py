@@ -26,7 +26,9 @@ PATIENCE_SECONDS = 20
 class RunningService:
     """A service. `target` is its address, `service` the object itself."""
 
-    def __init__(self, limits: ServiceLimits | None = None, door: Door | None = None) -> None:
+    def __init__(
+        self, limits: ServiceLimits | None = None, door: Door | None = None, push_targets: tuple[str, ...] | None = None
+    ) -> None:
         self._started, self.target = threading.Event(), ""
 
         def started(address: str, service: EmotionService) -> None:
@@ -35,7 +37,8 @@ class RunningService:
 
         async def run() -> None:
             self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-            self.resources = Resources({"dser-base": loaded()}, Turns(2), limits or ServiceLimits(drain_seconds=5))
+            limited = limits or ServiceLimits(drain_seconds=5)
+            self.resources = Resources({"dser-base": loaded()}, Turns(2), limited, push_targets)
             await serve(door or Door("127.0.0.1:0"), self.resources, started, self._stop)
 
         self._thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
@@ -67,6 +70,6 @@ def recognize(target: str, requests: Iterable[Any], **call: Any) -> list[Any]:
 
 def line(sound: bytes, size: int = 1 << 16, **options: Any) -> Iterator[Any]:
     """A line as Recognize takes it."""
-    yield messages.RecognizeRequest(options=messages.RecognizeOptions(**options))
-    for start in range(0, len(sound), size):
+    yield messages.RecognizeRequest(options=messages.RecognizeOptions(**options), audio=sound[:size])
+    for start in range(size, len(sound), size):
         yield messages.RecognizeRequest(audio=sound[start : start + size])

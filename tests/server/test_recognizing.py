@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import grpc
 import numpy as np
 import pytest
-from service import RunningService, line, recognize
+from service import line, recognize
 
 import dser_ext
 from dser_ext import messages
@@ -20,15 +18,8 @@ FILE = dser_ext.sample_line()
 SOUND = FILE.read_bytes()
 
 
-@pytest.fixture(scope="module")
-def service() -> Iterator[RunningService]:
-    running = RunningService()
-    yield running
-    running.stop()
-
-
 def parts(answer: list, name: str) -> list:
-    return [getattr(message, name) for message in answer if message.WhichOneof("part") == name]
+    return [getattr(message, name) for message in answer if message.HasField(name)]
 
 
 def track(answer: list) -> dser_ext.EmotionTrack:
@@ -40,8 +31,8 @@ def track(answer: list) -> dser_ext.EmotionTrack:
 
 
 @pytest.mark.parametrize("size", [1 << 20, 1000])
-def test_a_file_gives_the_track_and_keys_of_the_python_api(service, size):
-    answer = recognize(service.target, line(SOUND, size, name="three.ogg"))
+def test_a_file_gives_the_track_and_keys_of_the_python_api(running_service, size):
+    answer = recognize(running_service.target, line(SOUND, size, name="three.ogg"))
     ours = dser_ext.recognize(FILE)
     got = track(answer)
     np.testing.assert_array_equal(got.concentration, ours.concentration)
@@ -57,35 +48,28 @@ def test_a_file_gives_the_track_and_keys_of_the_python_api(service, size):
     assert any("without a voice" in warning for warning in head.warnings)
 
 
-def test_samples_give_the_track_of_an_array(service):
+def test_samples_give_the_track_of_an_array(running_service):
     samples = np.random.default_rng(0).normal(0, 0.1, (24_000, 2)).astype(np.float32)
     pcm = messages.AudioFormat.Pcm(encoding=messages.AudioFormat.Pcm.ENCODING_F32, sample_rate_hz=48_000, channels=2)
-    answer = recognize(service.target, line(samples.tobytes(), audio_format={"pcm": pcm}))
+    answer = recognize(running_service.target, line(samples.tobytes(), audio_format={"pcm": pcm}))
     ours = dser_ext.recognize(samples, 48_000)
     np.testing.assert_array_equal(track(answer).concentration, ours.concentration)
     assert track(answer).audio.sha256 == ours.audio.sha256
 
 
-def test_a_voice_counts(service):
+def test_a_voice_counts(running_service):
     lines = sorted(FILE.parent.glob("voice/*.ogg"))
     voice, _ = loaded().voice(lines, "the speaker")
-    answer = recognize(service.target, line(SOUND, voice=voice.profile.to_bytes()))
+    answer = recognize(running_service.target, line(SOUND, voice=voice.profile.to_bytes()))
     assert track(answer).voice == voice.profile.info
     np.testing.assert_allclose(track(answer).mean, dser_ext.recognize(FILE, voice=voice.profile).mean, atol=1e-5)
 
 
-def test_the_waveform_comes_with_the_track(service):
-    answer = recognize(service.target, line(SOUND, waveform_bins=50))
+def test_the_waveform_comes_with_the_track(running_service):
+    answer = recognize(running_service.target, line(SOUND, waveform_bins=50))
     (head,) = parts(answer, "head")
     assert len(head.waveform.low) == len(head.waveform.high) == 50
     assert max(head.waveform.high) > 0.1 > -0.1 > min(head.waveform.low)
-
-
-def violations(error: grpc.RpcError) -> list:
-    status = messages.Status.FromString(dict(error.trailing_metadata())[messages.DETAILS])
-    assert (status.code, status.message) == (error.code().value[0], error.details())
-    found = messages.BadRequest()
-    return [field for detail in status.details if detail.Unpack(found) for field in found.field_violations]
 
 
 @pytest.mark.parametrize(
@@ -101,9 +85,9 @@ def violations(error: grpc.RpcError) -> list:
         ({"audio_format": {"pcm": {}}}, SOUND, grpc.StatusCode.INVALID_ARGUMENT, "audio"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_field(service, options, sound, code, field):
+def test_what_is_wrong_is_said_with_its_field(running_service, options, sound, code, field, violations):
     with pytest.raises(grpc.RpcError) as caught:
-        recognize(service.target, line(sound, **options))
+        recognize(running_service.target, line(sound, **options))
     assert caught.value.code() is code
     assert [violation.field for violation in violations(caught.value)] == [field]
     assert caught.value.details().count("\n") == 0
