@@ -27,5 +27,9 @@ class Audio2FaceError(DserError):
     """Audio2Face cannot be reached, refuses the request, or stops answering."""
 
 
+class ServiceError(DserError):
+    """Our own service cannot be reached, refuses the call, or fails."""
+
+
 class DserWarning(UserWarning):
     """A result was made, but not of the kind the user may expect (silence, a truncated file, no voice)."""

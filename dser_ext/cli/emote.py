@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 
 from dser_ext.cli import options as shared
+from dser_ext.cli import remote
 from dser_ext.cli.messages import say
+from dser_ext.emotion.style import Style
 from dser_ext.errors import DserError, FormatError
 from dser_ext.formats import TRACK_FORMATS, TrackFormat, track_format
 from dser_ext.formats.track_json import Performance
@@ -30,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     shared.add_recognition(parser, several=True)
     shared.add_performance(parser)
+    shared.add_service(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -38,22 +42,39 @@ def run(options: argparse.Namespace) -> int:
     paths = shared.outputs(options, options.audio, format_.suffix)
     shared.check_outputs(options, paths, [*options.audio, options.style, options.voice])
     style = shared.chosen_style(options)
-    from dser_ext.recognition.recognizer import recognize_lines
+    if options.service is None:
+        lines = _performances(options, style)
+    else:
+        from dser_ext.client.blocking import Client
 
-    recognizer = shared.recognizer(options)
-    voice = shared.chosen_voice(options, recognizer)
+        lines = remote.performances(Client(shared.service(options)), options, style)
     if options.output is not None and shared.output_file(options, options.audio) is None:
         shared.make_folder(paths[0].parent)
     failures = 0
-    for index, track in recognize_lines(recognizer, options.audio, voice, same_voice=options.same_voice):
+    for index, performance in lines:
         try:
-            if isinstance(track, DserError):
-                raise track
-            format_.write(Performance.of(track, style, options.fps, options.tolerance), paths[index])
+            if isinstance(performance, DserError):
+                raise performance
+            format_.write(performance, paths[index])
         except DserError as error:
             failures += 1
             say(error)
     return 1 if failures else 0
+
+
+def _performances(options: argparse.Namespace, style: Style) -> Iterator[tuple[int, Performance | DserError]]:
+    """Index and performance of each line, or what was wrong with it."""
+    from dser_ext.recognition.recognizer import recognize_lines
+
+    recognizer = shared.recognizer(options)
+    voice = shared.chosen_voice(options, recognizer)
+    for index, track in recognize_lines(recognizer, options.audio, voice, same_voice=options.same_voice):
+        try:
+            if isinstance(track, DserError):
+                raise track
+            yield index, Performance.of(track, style, options.fps, options.tolerance)
+        except DserError as error:
+            yield index, error
 
 
 def _format(options: argparse.Namespace) -> TrackFormat:

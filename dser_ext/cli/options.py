@@ -15,6 +15,7 @@ from dser_ext.errors import DserError, FormatError
 if TYPE_CHECKING:
     from dser_ext.audio2face.connection import Connection
     from dser_ext.audio2face.settings import Settings
+    from dser_ext.client.address import Address
     from dser_ext.recognition.recognizer import Recognizer
     from dser_ext.recognition.voice import VoiceLines, VoiceProfile
 
@@ -87,6 +88,33 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--client-key", metavar="FILE", help="PEM file with the key of yours, without a password")
     group.add_argument("--function-id", metavar="ID", help="the function to call at a hosted endpoint")
     group.add_argument("--function-version-id", metavar="ID", help="its version (default: any that is deployed)")
+
+
+def add_service(parser: argparse.ArgumentParser) -> None:
+    """How a service is reached that does the work: --service, and TLS."""
+    group = parser.add_argument_group(
+        "service",
+        "Its token is read from the environment variable DSER_TOKEN, and goes to other machines over TLS alone.",
+    )
+    group.add_argument("--service", metavar="HOST:PORT", help="let this service (dser serve) recognise; or unix:PATH")
+    group.add_argument("--service-tls", action="store_true", help="the service speaks TLS")
+    group.add_argument(
+        "--service-certificate",
+        metavar="FILE",
+        help="PEM file of the authority that signed its certificate (default: those that gRPC trusts)",
+    )
+
+
+def service(options: argparse.Namespace) -> Address:
+    """The address in --service. What does not go together is a usage error."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before gRPC is imported; its notes on stderr are not the user's
+    from dser_ext.client.address import Address
+
+    if options.device != "auto":
+        options.usage_error("--device is the service's own choice; leave it out with --service")
+    if options.service_certificate is not None and not options.service_tls:
+        options.usage_error("--service-certificate is of use with --service-tls alone")
+    return Address(options.service, options.service_tls, options.service_certificate)
 
 
 def connection(options: argparse.Namespace) -> Connection:

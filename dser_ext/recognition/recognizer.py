@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -204,7 +204,20 @@ def loaded(model: str = DEFAULT_MODEL, device: str = "auto") -> Recognizer:
     return Recognizer(model, device)
 
 
-def load_voice(recognizer: Recognizer, source: str | os.PathLike[str]) -> VoiceProfile | VoiceLines:
+class Listener(Protocol):
+    """What voices are made with: a Recognizer, or something that asks one."""
+
+    def voice(self, lines: Iterable[str | os.PathLike[str]], name: str) -> tuple[VoiceLines, list[DserError]]:
+        """As `Recognizer.voice`."""
+
+    def check(self, voice: VoiceProfile) -> None:
+        """As `Recognizer.check`."""
+
+    def advice(self, voice: VoiceProfile) -> str | None:
+        """As `Recognizer.advice`."""
+
+
+def load_voice(recognizer: Listener, source: str | os.PathLike[str]) -> VoiceProfile | VoiceLines:
     """The voice in a .voice file, or of the lines in a folder.
 
     Warns (DserWarning) about lines that cannot be heard, and if other lines would make the voice tell more. Raises
@@ -293,7 +306,7 @@ def result(steps: Generator[float, None, Result]) -> Result:
             return end.value  # type: ignore[no-any-return]
 
 
-def _advise(recognizer: Recognizer, voice: VoiceProfile, source: str | os.PathLike[str]) -> None:
+def _advise(recognizer: Listener, voice: VoiceProfile, source: str | os.PathLike[str]) -> None:
     if advice := recognizer.advice(voice):
         _warn(f"{source}: {advice}")
 

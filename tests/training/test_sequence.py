@@ -12,10 +12,11 @@ import soundfile
 import torch
 import yaml
 from dser_training.config import SequenceConfig
-from dser_training.corpora.clip import Clip
+from dser_training.corpora.clip import Clip, acted
 from dser_training.corpora.clips import read
 from dser_training.main import main
 from dser_training.segments import REACH, SequenceHead, segment_means
+from dser_training.stages import sequence
 from dser_training.stages.checkpoint import load_model
 from dser_training.stages.load import load
 from dser_training.stages.sequence import SequenceModel, told
@@ -83,11 +84,44 @@ def test_only_the_hazard_is_learned_and_the_rest_is_the_utterance_models(run: Pa
     before, after = load_model(start)[1], load_model(run)[1]
     changed = {key for key, tensor in before.items() if not torch.equal(after[key], tensor)}
     assert changed == {"head.log_sharpness"}  # by held-out actors; nobody rated these lines
-    learned = {key for key in after if key not in before} - {"head.first_sharpness"}
+    learned = {key for key in after if key not in before} - {"head.first_sharpness", "head.steady"}
     assert learned
     assert all(key.startswith("head.hazard.") for key in learned)
     assert after["head.hazard.leave.weight"].any()
     assert not torch.equal(after["head.first_sharpness"], before["head.log_sharpness"])  # of whole lines, not windows
+
+
+@pytest.mark.slow
+def test_no_change_is_as_likely_as_lines_of_one_emotion_of_held_out_actors_need(run: Path, corpus: Path) -> None:
+    networks = load(run)
+    assert isinstance(networks, SequenceModel)
+    held_out = acted([clip for clip in read("crema-d", corpus) if clip.split == "develop"])
+    lines = sequence.watched_lines(load_utterance(networks.config.start), held_out, networks.config)
+    chosen = float(networks.head.steady)
+
+    def invented(steady: float) -> float:
+        networks.head.steady.fill_(steady)
+        return sequence.figures_of(networks, lines)["invented_in_one with the voice"]
+
+    enough = [steady for steady in sequence.STEADINESS if invented(steady) <= sequence.MOST_INVENTED]
+    assert chosen == min(enough, default=max(sequence.STEADINESS))
+
+
+@pytest.mark.slow
+def test_where_changes_are_is_learned_alike_with_both_objectives(start: Path, corpus: Path) -> None:
+    teacher = load_utterance(start)
+    gradients = []
+    for objective in ("cross-entropy", "dirichlet"):
+        config = SequenceConfig(start=str(start), corpora={}, voices=1, splices_per_voice=2, objective=objective)
+        config = replace(config, utterance=teacher.config)
+        clips = acted([clip for clip in read("crema-d", corpus) if clip.split == "train"])
+        torch.manual_seed(0)
+        model = SequenceModel(config, teacher)
+        torch.nn.init.normal_(model.head.hazard.leave.weight, std=0.1)
+        model(SequenceBatches(config, made(teacher.network, clips, config))[0]).backward()
+        gradients.append(model.head.hazard.leave.weight.grad)
+    assert gradients[0].any()
+    torch.testing.assert_close(*gradients)
 
 
 @pytest.mark.slow

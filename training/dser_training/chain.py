@@ -18,7 +18,7 @@ REACH = 2**DOUBLINGS  # frames before and after that count, 10 s
 TINY = 1e-30
 
 
-def changes(evidence: Tensor, change: Tensor, steady: float) -> Tensor:
+def changes(evidence: Tensor, change: Tensor, steady: Tensor | float) -> Tensor:
     """The probability that the emotion changes before each frame, given all frames within reach, (batch, frames).
 
     evidence: log of how likely what is heard in a frame is with each emotion, up to a constant, (batch, frames, 6).

@@ -28,7 +28,7 @@ USUAL_HAZARD = -4.0  # that a change is learned from, before the softplus: one i
 FEATURE_SCALE = 4.0  # deviations within emotions that a frame's features have
 EVIDENCE = 5.0  # how much what a segment expresses counts, against changes being rare
 RARITY = 0.1  # of changes: by how much less than the first hazard says they are expected
-STEADY = 16.0  # log of how much likelier than any changes within reach none are, before anything is heard
+STEADY = 16.0  # log of how much likelier than any changes within reach none are; while changes are learned
 FIRMNESS = 6.0  # hazard of what is surely a change
 
 
@@ -63,6 +63,7 @@ class SequenceHead(VoiceHead):
         super().__init__(size, smoothing_frames, half_known)
         self.hazard = Hazard(size)
         self.register_buffer("first_sharpness", torch.zeros(2))  # of the first guess, which the hazard was learned with
+        self.register_buffer("steady", torch.tensor(STEADY))  # as fitted to held-out speakers in the end
 
     def hear_line_in_steps(self, features: Tensor, speech: Tensor, lines: Tensor, weights: Tensor) -> list[Heard]:
         """Of all frames of a line in turn, and a voice: told from the first segments, and from those that remain."""
@@ -77,7 +78,7 @@ class SequenceHead(VoiceHead):
         hazard = self.hazard(features, speech, guess)
         first, counts = segment_means(features, speech, hazard)
         evidence = EVIDENCE * speech[..., None] / counts * self.log_mixture(first, guesses, self.first_sharpness)
-        changes = chain.changes(evidence, 1 - (-RARITY * hazard).exp(), STEADY)
+        changes = chain.changes(evidence, 1 - (-RARITY * hazard).exp(), self.steady)
         return first, segment_means(features, speech, FIRMNESS * changes)[0]
 
     @property
