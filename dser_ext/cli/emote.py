@@ -9,6 +9,7 @@ from dser_ext.cli import options as shared
 from dser_ext.cli import remote
 from dser_ext.cli.messages import say
 from dser_ext.emotion.style import Style
+from dser_ext.emotion.track import EmotionTrack
 from dser_ext.errors import DserError, FormatError
 from dser_ext.formats import TRACK_FORMATS, TrackFormat, track_format
 from dser_ext.formats.track_json import Performance
@@ -68,13 +69,17 @@ def _performances(options: argparse.Namespace, style: Style) -> Iterator[tuple[i
 
     recognizer = shared.recognizer(options)
     voice = shared.chosen_voice(options, recognizer)
-    for index, track in recognize_lines(recognizer, options.audio, voice, same_voice=options.same_voice):
+    tracks = recognize_lines(recognizer, options.audio, voice, same_voice=options.same_voice)
+
+    def styled(track: EmotionTrack | DserError) -> Performance | DserError:
+        if isinstance(track, DserError):
+            return track
         try:
-            if isinstance(track, DserError):
-                raise track
-            yield index, Performance.of(track, style, options.fps, options.tolerance)
+            return Performance.of(track, style, options.fps, options.tolerance)
         except DserError as error:
-            yield index, error
+            return error
+
+    return ((index, styled(track)) for index, track in tracks)
 
 
 def _format(options: argparse.Namespace) -> TrackFormat:

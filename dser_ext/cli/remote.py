@@ -24,21 +24,29 @@ def performances(
     client: Client, options: argparse.Namespace, style: Style
 ) -> Iterator[tuple[int, Performance | DserError]]:
     """Index and performance of each line, or what was wrong with it; voices and warnings are as in this process."""
-    from dser_ext.client.requests import Presentation, Recognize
-    from dser_ext.recognition.recognizer import load_voice
+    from dser_ext.recognition.recognizer import advise, load_voice
 
     speaker = Speaker(client, options.model or "")
     voice: VoiceProfile | VoiceLines | None = None
     if options.same_voice:
         voice, _ = speaker.voice(options.audio, "the other lines")
+        if voice.profile is not None and voice.profile.lines > 1:
+            advise(speaker, voice.profile, "the same voice")
     elif options.voice is not None:
         voice = load_voice(speaker, options.voice)
+    return _told(client, options, style, voice)
+
+
+def _told(
+    client: Client, options: argparse.Namespace, style: Style, voice: VoiceProfile | VoiceLines | None
+) -> Iterator[tuple[int, Performance | DserError]]:
+    from dser_ext.client.requests import Presentation, Recognize
+
     presentation = Presentation(style, options.fps, options.tolerance)
 
     def recognized(path: str) -> tuple[Performance, list[str]] | DserError:
         try:
-            known = _against(voice, path)
-            request = Recognize(path, voice=known, model=speaker.model, presentation=presentation)
+            request = Recognize(path, voice=_against(voice, path), model=options.model or "", presentation=presentation)
             line = client.call(request)
             return Performance(line.track, style, options.fps, line.keyframes), line.notes
         except DserError as error:
@@ -67,7 +75,7 @@ class Speaker:
     """Learns voices through the service, as a Recognizer does here."""
 
     def __init__(self, client: Client, model: str) -> None:
-        self._client, self.model = client, model
+        self._client, self._model = client, model
 
     def voice(self, lines: Iterable[str | os.PathLike[str]], name: str) -> tuple[VoiceLines, list[DserError]]:
         """As `Recognizer.voice`: the service hears each line by itself."""
@@ -79,7 +87,7 @@ class Speaker:
         errors: list[DserError] = []
         for line in lines:
             try:
-                learned = self._client.call(LearnVoice([line], model=self.model))
+                learned = self._client.call(LearnVoice([line], model=self._model))
                 profiles[AudioFile(line).sha256] = VoiceProfile.from_bytes(learned.voice, os.fspath(line))
             except DserError as error:
                 errors.append(error)
@@ -93,4 +101,4 @@ class Speaker:
         from dser_ext.client.requests import LearnVoice
 
         nothing: Sequence[str] = ()
-        return self._client.call(LearnVoice(nothing, model=self.model, voice=voice.to_bytes())).advice or None
+        return self._client.call(LearnVoice(nothing, model=self._model, voice=voice.to_bytes())).advice or None

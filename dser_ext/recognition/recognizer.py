@@ -230,7 +230,7 @@ def load_voice(recognizer: Listener, source: str | os.PathLike[str]) -> VoicePro
             recognizer.check(profile)
         except VoiceError as error:
             raise VoiceError(f"{source}: {error}") from error
-        _advise(recognizer, profile, source)
+        advise(recognizer, profile, source)
         return profile
     try:
         files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
@@ -242,7 +242,7 @@ def load_voice(recognizer: Listener, source: str | os.PathLike[str]) -> VoicePro
         _warn(str(unheard))
     if lines.profile is None:
         raise VoiceError(f"{source}: no line with speech in this folder; name a .voice file or a folder of lines")
-    _advise(recognizer, lines.profile, source)
+    advise(recognizer, lines.profile, source)
     return lines
 
 
@@ -282,7 +282,7 @@ def recognize_lines(
     profiles = {hearing.audio.sha256: hearing.profile for _, hearing in heard if hearing.profile is not None}
     lines = VoiceLines("the other lines", profiles)
     if lines.profile is not None and lines.profile.lines > 1:
-        _advise(recognizer, lines.profile, "the same voice")
+        advise(recognizer, lines.profile, "the same voice")
     for index, hearing in heard:
         yield index, recognizer.track(hearing, lines)
 
@@ -306,7 +306,8 @@ def result(steps: Generator[float, None, Result]) -> Result:
             return end.value  # type: ignore[no-any-return]
 
 
-def _advise(recognizer: Listener, voice: VoiceProfile, source: str | os.PathLike[str]) -> None:
+def advise(recognizer: Listener, voice: VoiceProfile, source: str | os.PathLike[str]) -> None:
+    """Warn (DserWarning) if other lines would make a voice tell more. source: what to call it."""
     if advice := recognizer.advice(voice):
         _warn(f"{source}: {advice}")
 

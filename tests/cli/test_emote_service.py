@@ -1,0 +1,69 @@
+"""dser emote --service writes what dser emote writes."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import dser_ext
+
+sys.path.append(str(Path(__file__).parents[1] / "server"))
+
+from service import RunningService
+
+SAMPLES = dser_ext.sample_line().parent
+
+
+@pytest.fixture(scope="module")
+def target() -> Iterator[str]:
+    running = RunningService()
+    yield running.target
+    running.stop()
+
+
+@pytest.fixture
+def hero() -> list[Path]:
+    """Three lines of one speaker, in the folder hero."""
+    Path("hero").mkdir()
+    for path in sorted((SAMPLES / "voice").glob("*.ogg"))[:3]:
+        shutil.copy(path, "hero")
+    return sorted(Path("hero").iterdir())
+
+
+@pytest.mark.parametrize("voice", ["none", "file", "folder", "same"])
+def test_it_writes_the_same_bytes(dser, target, hero, voice):
+    assert dser("voice", *hero, "-o", "hero.voice").code == 0
+    known = {"none": [], "file": ["--voice", "hero.voice"], "folder": ["--voice", "hero"], "same": ["--same-voice"]}
+    here = dser("emote", *hero, *known[voice], "-o", "here/")
+    there = dser("emote", *hero, *known[voice], "-o", "there/", "--service", target)
+    assert (here.code, there.code) == (0, 0)
+    assert sorted(here.lines) == sorted(there.lines)
+    for path in hero:
+        name = f"{path.stem}.json"
+        assert Path("there", name).read_bytes() == Path("here", name).read_bytes()
+
+
+def test_a_bad_line_is_reported_and_the_others_are_written(dser, target, line):
+    Path("bad.wav").write_bytes(b"no sound")
+    done = dser("emote", "bad.wav", line, "missing.wav", "-o", "out/", "--service", target)
+    assert done.code == 1
+    assert [said.split(":")[1].strip() for said in done.lines] == ["bad.wav", "missing.wav"]
+    assert Path("out/line.json").exists()
+
+
+def test_nobody_there_is_one_sentence(dser, line):
+    done = dser("emote", line, "--service", "127.0.0.1:9")
+    assert done.code == 1
+    assert "no service answers there" in done.line
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--service", "127.0.0.1:9", "--device", "cpu"], ["--service", "127.0.0.1:9", "--service-certificate", "a.pem"]],
+)
+def test_what_does_not_go_together_is_a_usage_error(dser, line, arguments):
+    assert dser("emote", line, *arguments).code == 2
