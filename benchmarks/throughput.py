@@ -52,7 +52,7 @@ def _service() -> Iterator[str]:
     command = [sys.executable, "-m", "dser_ext.cli.main", "serve", "--listen", "127.0.0.1:0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        yield process.stderr.readline().split(" at ")[1].split()[0]
+        yield process.stderr.readline().split("address=")[1].split()[0]
         process.terminate()
 
 

@@ -28,7 +28,9 @@ dser COMMAND --help tells a command's options."""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. Exit code 0 done; 1 something failed, one line on stderr each; 2 wrong usage."""
-    options = _parser().parse_args(arguments)
+    typed = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser().parse_args(typed)
+    options.typed = typed[1:]  # behind the command's name
     with _warnings_as_lines():
         try:
             return int(options.run(options))
@@ -53,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         summary = (command.__doc__ or "").strip().splitlines()[0].partition(": ")[2].rstrip(".")
         subparser = subparsers.add_parser(name, help=summary, description=f"{summary[:1].upper()}{summary[1:]}.")
         command.add_arguments(subparser)
-        subparser.set_defaults(run=command.run, usage_error=subparser.error)
+        subparser.set_defaults(run=command.run, usage_error=subparser.error, parser=subparser)
     return parser
 
 

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from dser_ext.recognition.voice import VoiceLines, VoiceProfile
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """--model and --device."""
-    parser.add_argument("--model", metavar="NAME|DIR", help="a shipped model or a model folder")
+def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """--model, which may name several where a command has them at hand, and --device."""
+    if several:
+        parser.add_argument("--model", nargs="+", metavar="NAME|DIR", help="shipped models or model folders")
+    else:
+        parser.add_argument("--model", metavar="NAME|DIR", help="a shipped model or a model folder")
     parser.add_argument(
         "--device",
         default="auto",

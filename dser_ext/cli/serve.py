@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 
 from dser_ext.cli import options as shared
-from dser_ext.cli.messages import say
+from dser_ext.cli.configured import configured
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="the same options in YAML or JSON; those given here and variables such as DSER_LISTEN count more",
+    )
     parser.add_argument(
         "--listen",
         default="127.0.0.1:50061",
@@ -19,31 +25,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--certificate", metavar="PEM", help="TLS certificate chain, for callers on other machines")
     parser.add_argument("--key", metavar="PEM", help="its private key; those callers also need the token of DSER_TOKEN")
-    shared.add_model(parser)
+    parser.add_argument(
+        "--insecure",
+        action="store_true",
+        help="let other machines in without TLS and token; whoever can reach the port can then use the service",
+    )
+    parser.add_argument(
+        "--push-to",
+        nargs="+",
+        metavar="HOST:PORT",
+        help="the Audio2Face-3D services that other machines may push to (default: none; callers here: any)",
+    )
+    parser.add_argument("--metrics", metavar="HOST:PORT", help="answer Prometheus there, on this machine")
+    parser.add_argument("--traces", action="store_true", help="send OpenTelemetry spans where OTEL_* variables say")
+    parser.add_argument("--log-format", choices=["text", "json"], default="text", help="of the log (default text)")
+    shared.add_model(parser, several=True)
 
 
 def run(options: argparse.Namespace) -> int:
     """Serve until told to stop."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before gRPC is imported; its notes on stderr are not the user's
+    options = configured(options.parser, options.typed)
     if (options.certificate is None) != (options.key is None):
         options.usage_error("--certificate and --key go together")
     import asyncio
+    import warnings
 
-    from dser_ext.server.api import EmotionService, serve
+    from dser_ext.errors import DserWarning
+    from dser_ext.recognition.bundle import DEFAULT_MODEL
+    from dser_ext.recognition.recognizer import Recognizer
+    from dser_ext.server.api import serve
     from dser_ext.server.call import Resources
     from dser_ext.server.door import TOKEN, Door
+    from dser_ext.server.journal import Ended, log, note, start_log
     from dser_ext.server.limits import ServiceLimits
+    from dser_ext.server.measures import start_metrics, start_traces
     from dser_ext.server.turns import Turns
 
     certificate, key = shared.read_bytes(options.certificate), shared.read_bytes(options.key)
-    door = Door(options.listen, certificate, key, token=os.environ.get(TOKEN) or None)
-    recognizer = shared.recognizer(options)
+    door = Door(options.listen, certificate, key, os.environ.get(TOKEN) or None, options.insecure)
+    loaded = [Recognizer(model, options.device) for model in options.model or [DEFAULT_MODEL]]
+    recognizers = {recognizer.bundle.name: recognizer for recognizer in loaded}
+    warnings.simplefilter("ignore", DserWarning)  # each caller is told its own
+    for recognizer in loaded:
+        recognizer.warm()
+    start_log(options.log_format)
+    if not door.local and not door.safe:
+        log.warning("INSECURE: anybody who can reach this port can use the service, and read what is sent to it")
 
-    def started(address: str, _: EmotionService) -> None:
-        say(f"listening at {address} with {recognizer.bundle.name} on {recognizer.device}")
+    def started(address: str) -> None:
+        facts = {"address": address, "models": ",".join(recognizers), "device": loaded[0].device}
+        log.info("listening", extra={"facts": facts})
 
     async def main() -> None:
-        resources = Resources({recognizer.bundle.name: recognizer}, Turns(os.cpu_count() or 1), ServiceLimits())
-        await serve(door, resources, started, asyncio.Event())
+        targets = None if door.local else tuple(options.push_to or ())
+        resources = Resources(recognizers, Turns(os.cpu_count() or 1), ServiceLimits(), targets)
+        observers: list[Callable[[Ended], None]] = [note]
+        if options.metrics is not None:
+            observers.append(start_metrics(options.metrics, resources))
+        if options.traces:
+            observers.append(start_traces())
+        await serve(door, resources, started, asyncio.Event(), observers)
 
     asyncio.run(main())
+    log.info("stopped")
     return 0

@@ -20,7 +20,7 @@ from dser_ext.recognition.advice import advice_on
 from dser_ext.recognition.backends import Arrays, OnnxNetwork
 from dser_ext.recognition.bundle import DEFAULT_MODEL, FEATURES, HEAD, ModelBundle
 from dser_ext.recognition.hearing import Frames, Hearing, hear, hear_window
-from dser_ext.recognition.speech import held, speech_frames
+from dser_ext.recognition.speech import HOP, held, speech_frames
 from dser_ext.recognition.voice import VoiceLines, VoiceProfile
 
 BLOCK_FRAMES = 3_000  # of the head, a minute at a time; memory of larger blocks ends up in splinters
@@ -51,6 +51,10 @@ class Recognizer:
     def device(self) -> str:
         """That it runs on: "cpu", "cuda" or "tensorrt"."""
         return self._features.device
+
+    def warm(self) -> None:
+        """Run both networks once, so that the first line is as fast as the others."""
+        self.tell(self.hear_window(np.zeros(FRAME_RATE * HOP, np.float32)))
 
     def hear(self, audio: Audio) -> Hearing:
         """Run the feature network over a line, once; a voice profile later costs only the head. Raises AudioError."""

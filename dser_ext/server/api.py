@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from itertools import count
 from typing import Any
 
 import grpc
@@ -19,8 +22,9 @@ from dser_ext.errors import Audio2FaceError, AudioError, DserError, FormatError,
 from dser_ext.messages import DETAILS, METHODS, SERVICE, BadRequest, ErrorInfo, RetryInfo, Status
 from dser_ext.pool import POOL
 from dser_ext.server.call import Call, Resources
-from dser_ext.server.door import Door, run
+from dser_ext.server.door import OPTIONS, UNIX, Door, run
 from dser_ext.server.exporting import export
+from dser_ext.server.journal import Caller, Ended
 from dser_ext.server.learning import learn_voice
 from dser_ext.server.models import get_model, list_models
 from dser_ext.server.pushing import push
@@ -31,6 +35,7 @@ from dser_ext.server.streaming import recognize_stream
 DOMAIN = "dser.v1"
 BUSY_SECONDS = 1.0  # after which a caller that found no room may try again
 
+_calls = count()
 log = logging.getLogger(__name__)
 
 Answer = Callable[[Call], Awaitable[Any]]
@@ -57,12 +62,19 @@ REASONS: dict[type[DserError], tuple[grpc.StatusCode, str]] = {
 """The code that an error of ours ends a call with, and the field of the request that it is about."""
 
 
-class EmotionService:
-    """dser.v1.EmotionService. running: how many calls there are."""
+@dataclass(frozen=True)
+class Refused:
+    """A call that ends in an error. reason: for programs."""
 
-    def __init__(self, resources: Resources, door: Door) -> None:
-        self._resources, self._door = resources, door
-        self.running = 0
+    refusal: RefusalError
+    reason: str
+
+
+class EmotionService:
+    """dser.v1.EmotionService. observers: are told of every call that is over."""
+
+    def __init__(self, resources: Resources, door: Door, observers: Sequence[Callable[[Ended], None]] = ()) -> None:
+        self._resources, self._door, self._observers = resources, door, observers
 
     def handler(self) -> Any:
         """For grpc.aio.Server.add_generic_rpc_handlers."""
@@ -70,45 +82,66 @@ class EmotionService:
         return grpc.method_handlers_generic_handler(SERVICE, methods)
 
     def _method(self, name: str, answer: Answer) -> Any:
+        """Requests stay bytes, so that what is none is refused in our words."""
         method = METHODS[name]
-        request, response = (GetMessageClass(kind) for kind in (method.input_type, method.output_type))
-        codec = (request.FromString, response.SerializeToString)
+        run, encode = partial(self._run, name, answer), GetMessageClass(method.output_type).SerializeToString
         if method.client_streaming and method.server_streaming:
-            return grpc.stream_stream_rpc_method_handler(partial(self._run, answer, None), *codec)
+            return grpc.stream_stream_rpc_method_handler(partial(run, None), None, encode)
         if method.client_streaming:
-            return grpc.stream_unary_rpc_method_handler(partial(self._run, answer, None), *codec)
-        return grpc.unary_unary_rpc_method_handler(partial(self._run, answer), *codec)
+            return grpc.stream_unary_rpc_method_handler(partial(run, None), None, encode)
+        return grpc.unary_unary_rpc_method_handler(run, None, encode)
 
-    async def _run(self, answer: Answer, request: Any, *given: Any) -> Any:
-        """Let a call in, answer it, and tell what went wrong. given: last of it is the context."""
-        context = given[-1]
-        self.running += 1
+    async def _run(self, name: str, answer: Answer, data: bytes | None, *given: Any) -> Any:
+        """Answer a call, and note how it ended. given: last of it is the context."""
+        context, caller = given[-1], Caller(_name(given[-1].peer()))
+        start, code = time.time(), grpc.StatusCode.CANCELLED
+        self._resources.load.calls += 1
+        try:
+            kind = GetMessageClass(METHODS[name].input_type)
+            result = await self._answered(answer, Call(self._resources, context, caller, kind, data), context)
+            if not isinstance(result, Refused):
+                code = grpc.StatusCode.OK
+                return result
+            code = result.refusal.code
+            await _abort(context, result)
+        finally:
+            self._resources.load.calls -= 1
+            ended = Ended(name, caller, code.name, start, time.time() - start, context.invocation_metadata() or ())
+            for observer in self._observers:
+                observer(ended)
+
+    async def _answered(self, answer: Answer, call: Call, context: Any) -> Any:
+        """What a call comes to, or why it is refused."""
         try:
             self._door.admit(context.invocation_metadata())
-            if self.running > self._resources.limits.calls:
+            if self._resources.load.calls > self._resources.limits.calls:
                 raise RefusalError(
                     f"the service has {self._resources.limits.calls} calls already; try again when some are over",
                     grpc.StatusCode.RESOURCE_EXHAUSTED,
                     retry_seconds=BUSY_SECONDS,
                 )
-            return await answer(Call(self._resources, context, request))
+            return await answer(call)
         except RefusalError as refusal:
-            await _abort(context, refusal, "REFUSED")
+            return Refused(refusal, "REFUSED")
         except DserError as error:
             code, field = next((said for kind, said in REASONS.items() if isinstance(error, kind)), UNKNOWN)
             name = type(error).__name__.removesuffix("Error").upper()
-            await _abort(context, RefusalError(str(error), code, field=field), name)
+            return Refused(RefusalError(str(error), code, field=field), name)
         except Exception:
             log.exception("a call failed")
-            await _abort(context, RefusalError("the service failed; see its log", grpc.StatusCode.INTERNAL), "FAILED")
-        finally:
-            self.running -= 1
+            return Refused(RefusalError("the service failed; see its log", grpc.StatusCode.INTERNAL), "FAILED")
 
 
-async def _abort(context: Any, refusal: RefusalError, reason: str) -> None:
+def _name(peer: str) -> str:
+    """Of a caller. Those at a socket have none, and take turns call by call."""
+    return peer if peer != UNIX else f"{UNIX}{next(_calls)}"
+
+
+async def _abort(context: Any, refused: Refused) -> None:
     """End a call with an error, told in full beside its code (google.rpc.Status)."""
+    refusal = refused.refusal
     status = Status(code=refusal.code.value[0], message=str(refusal))
-    status.details.add().Pack(ErrorInfo(reason=reason, domain=DOMAIN))
+    status.details.add().Pack(ErrorInfo(reason=refused.reason, domain=DOMAIN))
     if refusal.field:
         violation = BadRequest.FieldViolation(field=refusal.field, description=str(refusal))
         status.details.add().Pack(BadRequest(field_violations=[violation]))
@@ -121,18 +154,22 @@ async def _abort(context: Any, refusal: RefusalError, reason: str) -> None:
 
 
 async def serve(
-    door: Door, resources: Resources, started: Callable[[str, EmotionService], None], stop: asyncio.Event
+    door: Door,
+    resources: Resources,
+    started: Callable[[str], None],
+    stop: asyncio.Event,
+    observers: Sequence[Callable[[Ended], None]] = (),
 ) -> None:
     """Serve until `stop` is set or SIGTERM or SIGINT comes, then let running calls end.
 
-    started: is told the address, and the service, once callers can come. Raises DserError if the door cannot be opened.
+    started: is told the address once callers can come. Raises DserError if the door cannot be opened.
     """
     limits = resources.limits
-    options = [("grpc.max_receive_message_length", limits.message_bytes), ("grpc.so_reuseport", 0)]
-    server, service = grpc.aio.server(options=options), EmotionService(resources, door)
-    server.add_generic_rpc_handlers((service.handler(),))
+    options = [("grpc.max_receive_message_length", limits.message_bytes), *OPTIONS]
+    server = grpc.aio.server(options=options)
+    server.add_generic_rpc_handlers((EmotionService(resources, door, observers).handler(),))
     reflection.enable_server_reflection((SERVICE, HEALTH, reflection.SERVICE_NAME), server, pool=POOL)
     try:
-        await run(server, door, ["", SERVICE], lambda address: started(address, service), stop, limits.drain_seconds)
+        await run(server, door, ["", SERVICE], started, stop, limits.drain_seconds)
     finally:
         resources.turns.close()

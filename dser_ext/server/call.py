@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from dser_ext.messages import Progress
 from dser_ext.recognition.recognizer import Recognizer
+from dser_ext.server.journal import Caller
 from dser_ext.server.limits import ServiceLimits
 from dser_ext.server.refusal import RefusalError
 from dser_ext.server.turns import Turns
@@ -19,6 +21,13 @@ from dser_ext.server.turns import Turns
 Result = TypeVar("Result")
 
 PROGRESS_SECONDS = 0.1  # between two reports
+
+
+@dataclass
+class Load:
+    """calls: how many there are."""
+
+    calls: int = 0
 
 
 @dataclass(frozen=True)
@@ -33,15 +42,20 @@ class Resources:
     turns: Turns
     limits: ServiceLimits
     push_targets: tuple[str, ...] | None = None
+    load: Load = field(default_factory=Load)
 
 
 class Call:
-    """One call, whose context is gRPC's. request: of a call that has a single one."""
+    """One call, whose context is gRPC's. kind: of its messages. data: the message of a call that has a single one."""
 
-    def __init__(self, resources: Resources, context: Any, request: Any = None) -> None:
-        self.resources, self.limits, self.request = resources, resources.limits, request
-        self._context = context
-        self._caller: str = context.peer()
+    def __init__(self, resources: Resources, context: Any, caller: Caller, kind: Any, data: bytes | None) -> None:
+        self.resources, self.limits = resources, resources.limits
+        self._context, self._caller, self._kind, self._data = context, caller, kind, data
+
+    @property
+    def request(self) -> Any:
+        """The message of a call that has a single one."""
+        return self._decoded(self._data or b"")
 
     async def first(self) -> Any:
         """The first message. Raises RefusalError if it has no options."""
@@ -66,8 +80,15 @@ class Call:
 
     async def _receive(self) -> Any | None:
         """The next message; None after the last. Raises RefusalError if the caller falls silent."""
-        message = await self._in_time(self._context.read(), "nothing came in for {}; go on sending, or half-close")
-        return None if message is grpc.aio.EOF else message
+        data = await self._in_time(self._context.read(), "nothing came in for {}; go on sending, or half-close")
+        return None if data is grpc.aio.EOF else self._decoded(data)
+
+    def _decoded(self, data: bytes) -> Any:
+        try:
+            return self._kind.FromString(data)
+        except DecodeError as error:
+            name = self._kind.DESCRIPTOR.full_name
+            raise RefusalError(f"what came in is no {name}; make the client anew from the .proto file") from error
 
     async def send(self, message: Any) -> None:
         """Raises RefusalError if the caller does not read."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import os
 import re
 import signal
+import socket
+import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +26,13 @@ TOKEN = "DSER_TOKEN"
 """Environment variable with the token that callers must bring; the only place that it is taken from."""
 
 UNIX = "unix:"
+OPTIONS = (
+    ("grpc.so_reuseport", 0),  # two servers at one port would share the calls
+    ("grpc.keepalive_time_ms", 30_000),  # who went away without a word is noticed
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),  # and may notice it of us
+)
+"""Of every server."""
 TELLING_SECONDS = 0.05  # that those who watch have to hear of the end
 
 
@@ -73,6 +83,9 @@ class Door:
 
     def open(self, server: Any) -> str:
         """Listen; the address. Raises DserError if that cannot be."""
+        if self.address.startswith(UNIX):
+            _clear(self.address.removeprefix(UNIX))
+        before = os.umask(0o177)  # a socket is for its user alone
         try:
             if self.certificate and self.key:
                 credentials = grpc.ssl_server_credentials([(self.key, self.certificate)])
@@ -81,6 +94,8 @@ class Door:
                 port = server.add_insecure_port(self.address)
         except RuntimeError as error:
             raise DserError(f"{self.address}: cannot listen there; choose another port, or see who has it") from error
+        finally:
+            os.umask(before)
         return self.address if self.address.startswith(UNIX) else f"{self.address.rpartition(':')[0]}:{port}"
 
 
@@ -115,7 +130,7 @@ async def run(
     stop: asyncio.Event,
     drain_seconds: float,
 ) -> None:
-    """Serve until `stop` is set or SIGTERM or SIGINT comes, then let running calls end.
+    """Serve until `stop` is set or SIGTERM or SIGINT comes, then let running calls end, unless a second one comes.
 
     services: by their full names, that grpc.health.v1 says are ready. started: is told the address once clients can
     come. Raises DserError if the door cannot be opened.
@@ -123,9 +138,7 @@ async def run(
     healths = _Health()
     health_pb2_grpc.add_HealthServicer_to_server(healths, server)
     address = door.open(server)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # on Windows, and in other threads
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    now = _told_to_stop(stop)
     for service in services:
         await healths.set(service, health_pb2.HealthCheckResponse.SERVING)
     await server.start()
@@ -134,4 +147,44 @@ async def run(
         await stop.wait()
     finally:
         await healths.stop()
-        await server.stop(drain_seconds)
+        stopping = asyncio.ensure_future(server.stop(drain_seconds))
+        await asyncio.wait([stopping, asyncio.ensure_future(now.wait())], return_when=asyncio.FIRST_COMPLETED)
+        await server.stop(0)
+        if address.startswith(UNIX):
+            with contextlib.suppress(OSError):
+                os.unlink(address.removeprefix(UNIX))  # noqa: PTH108
+
+
+def _clear(path: str) -> None:
+    """Remove the socket of a server that is gone. Raises DserError if there is one that answers, or something else."""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise DserError(f"{path}: is there already and no socket; choose another path")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise DserError(f"{path}: cannot be used ({error.strerror}); choose another path") from error
+    with socket.socket(socket.AF_UNIX) as own, contextlib.suppress(OSError):
+        own.settimeout(1)
+        own.connect(path)
+        raise DserError(f"{path}: another server listens there; stop it, or choose another path")
+    with contextlib.suppress(OSError):
+        os.unlink(path)  # noqa: PTH108
+
+
+def _told_to_stop(stop: asyncio.Event) -> asyncio.Event:
+    """Have signals set `stop`, and a second one the event that is returned."""
+    loop, now = asyncio.get_running_loop(), asyncio.Event()
+
+    def told() -> None:
+        (now if stop.is_set() else stop).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        try:
+            loop.add_signal_handler(number, told)
+        except NotImplementedError:  # on Windows, where Ctrl-C and Ctrl-Break come like this; not tried there
+            for own in (number, getattr(signal, "SIGBREAK", number)):
+                signal.signal(own, lambda *_: loop.call_soon_threadsafe(told))
+        except (RuntimeError, ValueError):  # in another thread than the first one, which has no signals
+            break
+    return now

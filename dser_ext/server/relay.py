@@ -15,7 +15,7 @@ import grpc.aio
 from dser_ext.audio2face.connection import Connection
 from dser_ext.audio2face.protocol import SERVICE, AnimationDataStream, Status
 from dser_ext.errors import DserError
-from dser_ext.server.door import Door, run
+from dser_ext.server.door import OPTIONS, Door, run
 from dser_ext.server.exchange import Exchange
 from dser_ext.server.limits import Limits
 from dser_ext.server.lines import Desk
@@ -89,7 +89,7 @@ async def serve(
     started: is told the address, and the relay, once clients can come. Raises DserError if the door cannot be opened or
     the certificates or the key of the way cannot be used.
     """
-    options = [("grpc.max_receive_message_length", limits.message_bytes), ("grpc.so_reuseport", 0)]
+    options = [("grpc.max_receive_message_length", limits.message_bytes), *OPTIONS]
     server, upstream = grpc.aio.server(options=options), Upstream(way, limits)
     relay = Relay(upstream, desk, limits, door)
     server.add_generic_rpc_handlers((relay.handler(),))

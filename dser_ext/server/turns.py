@@ -7,11 +7,16 @@ ends with its step.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
+
+from dser_ext.server.journal import Caller
+
+REMEMBERED = 4096  # callers
 
 Said = TypeVar("Said")
 Result = TypeVar("Result")
@@ -23,7 +28,9 @@ class Turns:
     def __init__(self, threads: int) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="recognition")
         self._free = threads
-        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self._given = 0
+        self._latest: OrderedDict[str, int] = OrderedDict()  # number of the turn that each caller had last
 
     @property
     def waiting(self) -> int:
@@ -31,7 +38,7 @@ class Turns:
         return sum(not turn.done() for turns in self._waiting.values() for turn in turns)
 
     async def work(
-        self, caller: str, steps: Generator[Said, None, Result], said: Callable[[Said], None] | None = None
+        self, caller: Caller, steps: Generator[Said, None, Result], said: Callable[[Said], None] | None = None
     ) -> Result:
         """Take all steps of a caller's work, and return what they come to.
 
@@ -41,7 +48,7 @@ class Turns:
         try:
             while True:
                 async with self._turn(caller):
-                    over, result, what = await self._in_thread(lambda: _step(steps))
+                    over, result, what = await self._in_thread(caller, lambda: _step(steps))
                 if over:
                     return result  # type: ignore[return-value]
                 if said is not None:
@@ -49,21 +56,24 @@ class Turns:
         finally:
             steps.close()
 
-    async def once(self, caller: str, function: Callable[[], Result], *, urgent: bool = False) -> Result:
+    async def once(self, caller: Caller, function: Callable[[], Result], *, urgent: bool = False) -> Result:
         """Do something that is one step. urgent: before all callers that wait already."""
         async with self._turn(caller, urgent):
-            return await self._in_thread(function)
+            return await self._in_thread(caller, function)
 
     def close(self) -> None:
         """No more steps."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     @asynccontextmanager
-    async def _turn(self, caller: str, urgent: bool = False) -> AsyncIterator[None]:
+    async def _turn(self, caller: Caller, urgent: bool = False) -> AsyncIterator[None]:
         if self._free:
             self._free -= 1
+            self._note(caller.name)
         else:
-            await self._wait(caller, urgent)
+            start = time.perf_counter()
+            await self._wait(caller.name, urgent)
+            caller.waited_seconds += time.perf_counter() - start
         try:
             yield
         finally:
@@ -73,7 +83,7 @@ class Turns:
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(caller, deque()).append(turn)
         if urgent:
-            self._waiting.move_to_end(caller, last=False)
+            self._latest.pop(caller, None)
         try:
             await turn
         except asyncio.CancelledError:
@@ -84,16 +94,25 @@ class Turns:
     def _pass_on(self) -> None:
         """Give the turn to the caller that has waited longest since its last one."""
         while self._waiting:
-            caller, turns = self._waiting.popitem(last=False)
-            turn = turns.popleft()
-            if turns:
-                self._waiting[caller] = turns
+            caller = min(self._waiting, key=lambda name: self._latest.get(name, 0))
+            turn = self._waiting[caller].popleft()
+            if not self._waiting[caller]:
+                del self._waiting[caller]
             if not turn.done():
+                self._note(caller)
                 turn.set_result(None)
                 return
         self._free += 1
 
-    async def _in_thread(self, function: Callable[[], Result]) -> Result:
+    def _note(self, caller: str) -> None:
+        self._given += 1
+        self._latest[caller] = self._given
+        self._latest.move_to_end(caller)
+        if len(self._latest) > REMEMBERED:
+            self._latest.popitem(last=False)
+
+    async def _in_thread(self, caller: Caller, function: Callable[[], Result]) -> Result:
+        start = time.perf_counter()
         running = asyncio.get_running_loop().run_in_executor(self._executor, function)
         try:
             return await asyncio.shield(running)
@@ -103,6 +122,8 @@ class Turns:
                     await asyncio.wait([running])
             running.exception()
             raise
+        finally:
+            caller.computed_seconds += time.perf_counter() - start
 
 
 def _step(steps: Generator[Said, None, Result]) -> tuple[bool, Result | None, Said | None]:

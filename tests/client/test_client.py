@@ -207,7 +207,7 @@ def test_a_task_that_is_cancelled_ends_its_call(start_service) -> None:
     async def cancelled() -> None:
         async with AsyncClient(running.target) as client:
             task = asyncio.ensure_future(client.call(Recognize(np.tile(samples, 100), rate)))
-            while not running.service.running:
+            while not running.running:
                 await asyncio.sleep(0.02)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -215,6 +215,6 @@ def test_a_task_that_is_cancelled_ends_its_call(start_service) -> None:
 
     asyncio.run(cancelled())
     until = time.monotonic() + 5
-    while running.service.running and time.monotonic() < until:
+    while running.running and time.monotonic() < until:
         time.sleep(0.02)
-    assert not running.service.running
+    assert not running.running

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import grpc
@@ -13,9 +13,10 @@ from google.protobuf.message_factory import GetMessageClass
 
 from dser_ext import messages
 from dser_ext.recognition.recognizer import loaded
-from dser_ext.server.api import EmotionService, serve
+from dser_ext.server.api import serve
 from dser_ext.server.call import Resources
 from dser_ext.server.door import Door
+from dser_ext.server.journal import Ended
 from dser_ext.server.limits import ServiceLimits
 from dser_ext.server.turns import Turns
 
@@ -24,26 +25,35 @@ PATIENCE_SECONDS = 20
 
 
 class RunningService:
-    """A service. `target` is its address, `service` the object itself."""
+    """A service. `target` is its address."""
 
     def __init__(
-        self, limits: ServiceLimits | None = None, door: Door | None = None, push_targets: tuple[str, ...] | None = None
+        self,
+        limits: ServiceLimits | None = None,
+        door: Door | None = None,
+        push_targets: tuple[str, ...] | None = None,
+        observers: Sequence[Callable[[Ended], None]] = (),
     ) -> None:
         self._started, self.target = threading.Event(), ""
 
-        def started(address: str, service: EmotionService) -> None:
-            self.target, self.service = address, service
+        def started(address: str) -> None:
+            self.target = address
             self._started.set()
 
         async def run() -> None:
             self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
             limited = limits or ServiceLimits(drain_seconds=5)
             self.resources = Resources({"dser-base": loaded()}, Turns(2), limited, push_targets)
-            await serve(door or Door("127.0.0.1:0"), self.resources, started, self._stop)
+            await serve(door or Door("127.0.0.1:0"), self.resources, started, self._stop, observers)
 
         self._thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
         self._thread.start()
         assert self._started.wait(PATIENCE_SECONDS)
+
+    @property
+    def running(self) -> int:
+        """Calls that there are now."""
+        return self.resources.load.calls
 
     def stop(self) -> None:
         with contextlib.suppress(RuntimeError):  # it has stopped already

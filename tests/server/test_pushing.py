@@ -96,7 +96,7 @@ def test_who_hangs_up_stops_audio2face_too(running_service, start_a2f):
         next(call)
         call.cancel()
     until = time.monotonic() + PATIENCE_SECONDS
-    while running_service.service.running and time.monotonic() < until:
+    while running_service.running and time.monotonic() < until:
         time.sleep(0.05)
-    assert not running_service.service.running
+    assert not running_service.running
     assert ended.wait(PATIENCE_SECONDS)

@@ -1,0 +1,55 @@
+"""Options from a file and from the environment, for commands that run for long: flag before variable before file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator, Mapping, Sequence
+
+from dser_ext.errors import FormatError
+
+PREFIX = "DSER_"
+
+
+def configured(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
+    """What the arguments say, and where they are silent DSER_* variables, and then the file in --config.
+
+    A file is YAML or JSON; its keys are the names of the flags, without dashes in front. A flag without a value is true
+    or false there, and 1 or 0 in the environment; one with several values is a list there, and has blanks between them
+    in the environment. Raises FormatError for a file that cannot be read and for what is no flag in it.
+    """
+    flags = {
+        action.option_strings[-1].removeprefix("--"): action
+        for action in parser._actions
+        if action.option_strings and action.dest not in ("help", "config")
+    }
+    variables = {f"{PREFIX}{name.upper().replace('-', '_')}": name for name in flags}
+    set_ = {variables[key]: value for key, value in os.environ.items() if key in variables and value}
+    path = parser.parse_args(arguments).config or os.environ.get(f"{PREFIX}CONFIG")
+    filed = _filed(path, flags) if path else {}
+    written = [word for name, value in {**filed, **set_}.items() for word in _words(flags[name], name, value)]
+    return parser.parse_args([*written, *arguments])
+
+
+def _filed(path: str, flags: Mapping[str, argparse.Action]) -> dict[str, object]:
+    from dser_ext.config import read_config
+
+    document = read_config(path)
+    if not isinstance(document, dict):
+        raise FormatError(f"{path}: no table of options; write one a line, such as listen: 127.0.0.1:50061")
+    if unknown := [name for name in document if name not in flags]:
+        raise FormatError(f"{path}: {str(unknown[0])[:80]!r} is no option; those are {', '.join(sorted(flags))}")
+    return document
+
+
+def _words(action: argparse.Action, name: str, value: object) -> Iterator[str]:
+    """A flag and its values as they would be typed."""
+    if action.nargs == 0:
+        if str(value).lower() in ("1", "true", "yes"):
+            yield f"--{name}"
+        return
+    if action.nargs == "+":
+        yield f"--{name}"
+        yield from map(str, value if isinstance(value, list) else str(value).split())
+        return
+    yield f"--{name}={value}"
