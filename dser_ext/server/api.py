@@ -26,6 +26,7 @@ from dser_ext.server.door import OPTIONS, UNIX, Door, run
 from dser_ext.server.exporting import export
 from dser_ext.server.journal import Caller, Ended
 from dser_ext.server.learning import learn_voice
+from dser_ext.server.memory import Keeper
 from dser_ext.server.models import get_model, list_models
 from dser_ext.server.pushing import push
 from dser_ext.server.recognizing import recognize
@@ -33,6 +34,7 @@ from dser_ext.server.refusal import RefusalError
 from dser_ext.server.streaming import recognize_stream
 
 DOMAIN = "dser.v1"
+LINGER_SECONDS = 1.0  # that a caller has to read how the call ended
 BUSY_SECONDS = 1.0  # after which a caller that found no room may try again
 
 _calls = count()
@@ -75,6 +77,7 @@ class EmotionService:
 
     def __init__(self, resources: Resources, door: Door, observers: Sequence[Callable[[Ended], None]] = ()) -> None:
         self._resources, self._door, self._observers = resources, door, observers
+        self._memory = Keeper(lambda: resources.load.calls > 0)
 
     def handler(self) -> Any:
         """For grpc.aio.Server.add_generic_rpc_handlers."""
@@ -106,6 +109,7 @@ class EmotionService:
             await _abort(context, result)
         finally:
             self._resources.load.calls -= 1
+            self._memory.call_ended()
             ended = Ended(name, caller, code.name, start, time.time() - start, context.invocation_metadata() or ())
             for observer in self._observers:
                 observer(ended)
@@ -150,7 +154,10 @@ async def _abort(context: Any, refused: Refused) -> None:
         retry.retry_delay.FromTimedelta(timedelta(seconds=refusal.retry_seconds))
         status.details.add().Pack(retry)
     context.set_trailing_metadata(((DETAILS, status.SerializeToString()),))
-    await context.abort(refusal.code, str(refusal))
+    try:
+        await asyncio.wait_for(context.abort(refusal.code, str(refusal)), LINGER_SECONDS)
+    except asyncio.TimeoutError:  # who reads nothing does not read this either
+        raise asyncio.CancelledError from None
 
 
 async def serve(
