@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import sys
+import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from dser_ext.cli import options as shared
 from dser_ext.cli.configured import configured
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Event
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--metrics", metavar="HOST:PORT", help="answer Prometheus there, on this machine")
     parser.add_argument("--traces", action="store_true", help="send OpenTelemetry spans where OTEL_* variables say")
+    parser.add_argument("--while-stdin", action="store_true", help="end when standard input is closed")
     parser.add_argument("--log-format", choices=["text", "json"], default="text", help="of the log (default text)")
     shared.add_model(parser, several=True)
 
@@ -85,8 +93,19 @@ def run(options: argparse.Namespace) -> int:
             observers.append(start_metrics(options.metrics, resources))
         if options.traces:
             observers.append(start_traces())
-        await serve(door, resources, started, asyncio.Event(), observers)
+        stop = asyncio.Event()
+        if options.while_stdin:
+            loop = asyncio.get_running_loop()
+            threading.Thread(target=_wait_for_end, args=(loop, stop), daemon=True).start()
+        await serve(door, resources, started, stop, observers)
 
     asyncio.run(main())
     log.info("stopped")
     return 0
+
+
+def _wait_for_end(loop: AbstractEventLoop, stop: Event) -> None:
+    while sys.stdin.buffer.read(4096):
+        pass
+    with contextlib.suppress(RuntimeError):  # it is over already
+        loop.call_soon_threadsafe(stop.set)
