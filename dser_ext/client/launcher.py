@@ -45,7 +45,10 @@ def start(
     folder = folder or RunFolder()
     if (running := find(folder)) is not None:
         return running
-    supervisor = _supervise(folder, arguments) if not folder.alive else None
+    with folder.held() as ours:
+        if ours:
+            folder.clear()  # what a dead one left would pass for another's
+    supervisor = _supervise(folder, arguments) if ours else None
     latest = time.monotonic() + timeout_seconds
     while time.monotonic() < latest:
         if (running := find(folder)) is not None:

@@ -38,8 +38,8 @@ def supervise(folder: RunFolder, arguments: list[str]) -> None:
                 if _run(folder, arguments):
                     folder.remove()
                 return
-        if time.monotonic() > latest:
-            return
+        if folder.read() is not None or time.monotonic() > latest:
+            return  # another one runs, and will have ended for good when it has
         time.sleep(POLL_SECONDS)
 
 

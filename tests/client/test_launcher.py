@@ -90,6 +90,9 @@ def test_of_two_starts_at_once_one_service_comes(folder: RunFolder) -> None:
         first, second = starters.map(lambda _: launcher.start(folder=folder), range(2))
     assert first == second
     assert works(first)
+    launcher.stop(folder=folder)
+    time.sleep(3)  # the one that came too late does not take its place
+    assert not folder.alive
 
 
 @pytest.mark.slow
