@@ -113,9 +113,8 @@ def _together(target: str, clips: list[Path], repeat: int) -> None:
 
 
 def _live(target: str, paths: list[Path]) -> None:
-    print(
-        "\n| look-ahead s | first frame ms | frames, median ms | latest ms | mean absolute difference |\n|---|---|---|---|---|"
-    )
+    print("\n| look-ahead s | first frame ms | frames, median ms | latest ms | mean absolute difference |")
+    print("|---|---|---|---|---|")
     recognizer = Recognizer()
     voice, _ = recognizer.voice(paths, "the speaker")
     for look_ahead in LOOK_AHEADS:
