@@ -36,8 +36,8 @@ strongest for 0.25 s; it is matched with one true border within 1 s. Missed and 
 changes; invented in one: a minute of lines of one emotion; flicker: how much of the mixture moves in a second of \
 these."""
 LIVE = """\
-Splices told while they are spoken, with all other lines as the voice: each frame from twenty seconds before it up \
-to so long after it, at most 0.2 s later than that."""
+Splices told while they are spoken, with all other lines as the voice: each frame from at most 20 s before it up to \
+so long after it, at most 0.2 s later than that."""
 ROBUSTNESS = "The line and the voice's lines are changed alike."
 BURSTS = """\
 What the words of a line express by themselves, and with a laugh, sob or gasp of somebody else right before them, \
