@@ -47,6 +47,7 @@ RATE = 16_000
 BESIDE_SECONDS = 48  # of each line that callers beside send, 16 s to a message
 VOICE_LINES = 12  # that a voice is made of
 TARGET = 0.03
+PATIENCE_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,14 @@ def service() -> Iterator[str]:
     """A running service: its address."""
     command = [sys.executable, "-m", "dser_ext.cli.main", "serve", "--listen", "127.0.0.1:0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        found = re.search(r"127\.0\.0\.1:\d+", process.stderr.readline())
-        assert found is not None
-        yield found[0]
-        process.terminate()
+        try:
+            assert process.stderr is not None
+            found = re.search(r"127\.0\.0\.1:\d+", process.stderr.readline())
+            assert found is not None
+            threading.Thread(target=process.stderr.read, daemon=True).start()  # or its log fills the pipe
+            yield found[0]
+        finally:
+            process.terminate()
 
 
 def first_frame(target: str, sound: NDArray[np.int16], look_ahead: float) -> Lateness:
@@ -99,13 +103,13 @@ def first_frame(target: str, sound: NDArray[np.int16], look_ahead: float) -> Lat
         pcm = messages.AudioFormat.Pcm(sample_rate_hz=RATE)
         yield messages.RecognizeStreamRequest(options=messages.StreamOptions(pcm=pcm, look_ahead_seconds=look_ahead))
         start = time.perf_counter()
-        for number in range(0, len(sound) // size):
+        for number in range(len(sound) // size):
             time.sleep(max(0.0, start + (number + 1) * CHUNK_SECONDS - time.perf_counter()))
             yield messages.RecognizeStreamRequest(audio=sound[number * size : (number + 1) * size].tobytes())
 
     late: list[float] = []
     with grpc.insecure_channel(target) as channel:
-        answer = _method(channel, "RecognizeStream")(spoken())
+        answer = _method(channel, "RecognizeStream")(spoken(), timeout=len(sound) / RATE + PATIENCE_SECONDS)
         said = next(answer).start.latency_seconds
         for message in answer:
             here, count = time.perf_counter() - start, len(message.frames.concentration) // len(EMOTIONS)
@@ -150,7 +154,7 @@ def _callers(target: str, count: int, sound: NDArray[np.int16]) -> Iterator[None
         with grpc.insecure_channel(target, own) as channel:
             while not over.is_set():
                 parts = [messages.RecognizeRequest(options=options), *[request] * (BESIDE_SECONDS // 16)]
-                list(_method(channel, "Recognize")(iter(parts)))
+                list(_method(channel, "Recognize")(iter(parts), timeout=PATIENCE_SECONDS))
 
     threads = [threading.Thread(target=call) for _ in range(count)]
     for thread in threads:
