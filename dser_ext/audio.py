@@ -83,7 +83,7 @@ class Audio:
     def _checked(self, source: Source) -> Iterator[NDArray[np.float32]]:
         frames = 0
         for chunk in source.chunks():
-            _check_finite(self._name, chunk, frames, source.rate)
+            check_finite(self._name, chunk, frames, source.rate)
             frames += len(chunk)
             self.seconds = max(self.seconds, frames / source.rate)  # a later pass must not unlearn the length
             if max(self.seconds, source.promised_seconds or 0.0) > MAX_SECONDS:
@@ -218,7 +218,8 @@ def _check_header(name: str, source: Source) -> None:
         raise AudioError(f"{name}: claims to have {claim}; export it again, mono or stereo at 16 to 48 kHz")
 
 
-def _check_finite(name: str, chunk: NDArray[np.float32], before: int, rate: int) -> None:
+def check_finite(name: str, chunk: NDArray[np.float32], before: int, rate: int) -> None:
+    """Raise AudioError for NaN, infinite or absurdly large samples (n, channels), with `before` frames before them."""
     bad = ~(np.abs(chunk) <= LARGEST_SAMPLE)  # a comparison with NaN is false
     if bad.any():
         seconds = (before + int(np.argmax(bad.any(axis=1)))) / rate

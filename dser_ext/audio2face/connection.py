@@ -64,6 +64,7 @@ class Connection:
     client_key: str | None = None  # PEM file, without a password
     function_id: str | None = None  # which function of a hosted endpoint
     function_version_id: str | None = None  # which of its versions; None: any that is deployed
+    with_key: bool = True  # whether calls carry the key: not where somebody else than the key's owner names the target
 
     def __post_init__(self) -> None:
         if not is_address(self.target):
@@ -110,7 +111,7 @@ class Connection:
         ids = {"function-id": self.function_id, "function-version-id": self.function_version_id}
         pairs = tuple((name, value) for name, value in ids.items() if value is not None)
         key = _api_key()
-        if not key or (not self.tls and is_loopback(self.target)):
+        if not key or not self.with_key or (not self.tls and is_loopback(self.target)):
             return pairs
         if not self.tls:
             raise Audio2FaceError(

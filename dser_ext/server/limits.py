@@ -35,6 +35,7 @@ class ServiceLimits:
     audio_bytes: int = 1 << 20  # in one message
     voice_lines: int = 2000  # of one voice
     clip_bytes: int = 4 << 30  # of one line, which waits on disk
+    push_seconds: float = 3600.0  # of one line for Audio2Face, which is held in memory
     idle_seconds: float = 30.0  # between messages of the caller, and for it to read one
     drain_seconds: float = 30.0  # that running calls have when the service is told to stop
     waveform_bins: int = 20_000

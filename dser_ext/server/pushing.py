@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
+from numpy.typing import NDArray
 
 from dser_ext.audio import Audio
 from dser_ext.audio2face.animate import animate
@@ -63,7 +63,10 @@ def _report(progress: Any) -> Any:
 
 
 def _connection(call: Call, options: Any) -> Connection:
-    """Raises Audio2FaceError for what is no address, and RefusalError for one that this service does not push to."""
+    """To where the caller says; with the service's key only where its operator says so, too.
+
+    Raises Audio2FaceError for what is no address, and RefusalError for one that this service does not push to.
+    """
     allowed = call.resources.push_targets
     if allowed is not None and options.target not in allowed:
         raise RefusalError(
@@ -72,20 +75,35 @@ def _connection(call: Call, options: Any) -> Connection:
             grpc.StatusCode.PERMISSION_DENIED,
             field="options.target",
         )
-    return Connection(options.target, options.tls)
+    return Connection(options.target, options.tls, with_key=allowed is not None)
 
 
 async def _animated(call: Call, audio: Audio, keys: Keyframes, connection: Connection, settings: Settings) -> Animation:
     """In a thread of its own, which is told to stop when nobody waits for it any more."""
-    stop, latest = threading.Event(), [Progress(stage=Progress.STAGE_ANIMATING)]
+    stop, latest = threading.Event(), [Progress(stage=Progress.STAGE_WAITING)]
 
     def report(seconds: float) -> None:
         latest.append(Progress(stage=Progress.STAGE_ANIMATING, seconds=seconds, total_seconds=audio.seconds))
 
-    samples = await call.once(lambda: np.concatenate(list(audio.blocks())))
-    work = partial(animate, samples, keys, connection, settings=settings, report=report, stop=stop)
+    def work() -> Animation:
+        report(0.0)
+        samples = _samples(audio, call.limits.push_seconds, stop)  # here, so that few lines are in memory at once
+        return animate(samples, keys, connection, settings=settings, report=report, stop=stop)
+
     working = asyncio.get_running_loop().run_in_executor(_pushes, work)
     try:
         return await call.reporting(working, latest, _report)
     finally:
         stop.set()
+
+
+def _samples(audio: Audio, most_seconds: float, stop: threading.Event) -> NDArray[np.float32]:
+    """All of a line, (n,) at 16 kHz; less once nobody waits for it. Raises RefusalError if it is too long."""
+    blocks = []
+    for block in audio.blocks():
+        blocks.append(block)
+        if audio.seconds > most_seconds:
+            raise RefusalError(f"more than {most_seconds:g} s for Audio2Face; send the line in parts", field="audio")
+        if stop.is_set():
+            break
+    return np.concatenate(blocks)

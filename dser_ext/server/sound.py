@@ -8,7 +8,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from dser_ext.audio import SAMPLE_RATE
+from dser_ext.audio import SAMPLE_RATE, check_finite
 from dser_ext.decoders import as_float
 
 
@@ -31,10 +31,12 @@ class LiveSound:
         return self._digest.hexdigest()
 
     def more(self, sound: bytes) -> NDArray[np.float32]:
+        """What comes next. Raises AudioError for NaN, infinite or absurdly large samples."""
         sound = self._half + sound
         whole = len(sound) // self._kind.itemsize * self._kind.itemsize
         self._half = sound[whole:]
         samples = as_float(np.frombuffer(sound[:whole], self._kind))
+        check_finite("the sound sent", samples[:, None], self._read, self._rate)
         self._digest.update(samples.astype("<f4").tobytes())
         self._read += len(samples)
         return self._resampled(samples, last=False)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dser_ext.audio import SAMPLE_RATE
 from dser_ext.emotion.names import EMOTIONS
 from dser_ext.emotion.settings import check_number
 from dser_ext.emotion.track import FRAME_RATE
@@ -22,6 +23,7 @@ from dser_ext.transfer import frames_messages, model_message
 
 LOOK_AHEAD_SECONDS, MOST_LOOK_AHEAD_SECONDS = 0.3, 2.0
 STEP_SECONDS = 0.2  # between hearings: half of it is twice the work
+STEP_SAMPLES = round(STEP_SECONDS * SAMPLE_RATE)
 RATES = (8_000, 192_000)  # Hz
 PIECE_SECONDS = 0.5  # that are heard in one turn
 
@@ -58,25 +60,29 @@ async def recognize_stream(call: Call) -> None:
 
 
 class _Line:
-    """The stream of one call."""
+    """The stream of one call. It takes a turn where a step of its sound is there, not for every message."""
 
     def __init__(self, call: Call, stream: Stream, sound: LiveSound) -> None:
         self._call, self._stream, self._sound = call, stream, sound
+        self._waiting: list[NDArray[np.float32]] = []
         self._told = 0
 
     async def hear(self, data: bytes) -> None:
-        await self._tell(await self._call.once(partial(self._hear, data), urgent=True))
+        """More sound. Raises AudioError for what is none."""
+        self._waiting.append(self._sound.more(data))
+        samples = np.concatenate(self._waiting)
+        whole = len(samples) // STEP_SAMPLES * STEP_SAMPLES
+        self._waiting = [samples[whole:]]
+        if whole:
+            await self._tell(partial(self._stream.feed, samples[:whole]))
 
     async def end(self) -> None:
-        await self._tell(await self._call.once(self._hear_rest, urgent=True))
+        """All sound is there."""
+        samples = np.concatenate([*self._waiting, self._sound.rest()])
+        await self._tell(lambda: np.concatenate([self._stream.feed(samples), self._stream.end()]))
 
-    def _hear(self, data: bytes) -> NDArray[np.float32]:
-        return self._stream.feed(self._sound.more(data))
-
-    def _hear_rest(self) -> NDArray[np.float32]:
-        return np.concatenate([self._stream.feed(self._sound.rest()), self._stream.end()])
-
-    async def _tell(self, concentration: NDArray[np.float32]) -> Any:
+    async def _tell(self, step: Callable[[], NDArray[np.float32]]) -> None:
+        concentration = await self._call.once(step, urgent=True)
         for frames in frames_messages(concentration, self._told):
             await self._call.send(RecognizeStreamResponse(frames=frames))
         self._told += len(concentration)

@@ -23,11 +23,11 @@ Result = TypeVar("Result")
 
 
 class Turns:
-    """Takes steps in so many threads. Belongs to one event loop."""
+    """Takes steps in so many threads, and urgent ones in as many again. Belongs to one event loop."""
 
     def __init__(self, threads: int) -> None:
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="recognition")
-        self._free = threads
+        self._executor = ThreadPoolExecutor(2 * threads, thread_name_prefix="recognition")
+        self._free = self._spare = threads
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         self._given = 0
         self._latest: OrderedDict[str, int] = OrderedDict()  # number of the turn that each caller had last
@@ -57,9 +57,18 @@ class Turns:
             steps.close()
 
     async def once(self, caller: Caller, function: Callable[[], Result], *, urgent: bool = False) -> Result:
-        """Do something that is one step. urgent: before all callers that wait already."""
-        async with self._turn(caller, urgent):
+        """Do something that is one step.
+
+        urgent: at once, beside the steps that are under way; where that is done already, before all callers that wait.
+        """
+        if not (urgent and self._spare):
+            async with self._turn(caller, urgent):
+                return await self._in_thread(caller, function)
+        self._spare -= 1
+        try:
             return await self._in_thread(caller, function)
+        finally:
+            self._spare += 1
 
     def close(self) -> None:
         """No more steps."""

@@ -69,6 +69,13 @@ def test_key_and_function_id_go_with_the_call_and_the_key_is_read_when_it_is_nee
     assert len(server.metadata) == 2
 
 
+def test_a_connection_without_the_key_never_sends_it(monkeypatch):
+    monkeypatch.setenv(API_KEY_VARIABLE, KEY)
+    assert Connection("localhost:1", tls=True).metadata()
+    assert not Connection("localhost:1", tls=True, with_key=False).metadata()
+    assert not Connection("elsewhere.example:1", with_key=False).metadata()
+
+
 def test_without_key_and_function_id_there_is_no_metadata(start_a2f):
     server = start_a2f()
     animate(LINE, CALM, server.target)
@@ -114,7 +121,7 @@ def test_a_key_that_is_turned_down_appears_in_no_message(secure, monkeypatch, ca
 def test_the_key_is_no_part_of_a_connection():
     assert {field.name for field in fields(Connection)} == {
         *("target", "tls", "root_certificate", "client_certificate", "client_key"),
-        *("function_id", "function_version_id"),
+        *("function_id", "function_version_id", "with_key"),
     }
 
 

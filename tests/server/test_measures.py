@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 
 import grpc
 import pytest
@@ -53,6 +54,9 @@ def test_a_span_tells_of_a_call_and_goes_on_where_the_callers_trace_was(start_se
         list(method(channel, "Recognize")(line(SOUND), timeout=PATIENCE_SECONDS, metadata=metadata))
         with pytest.raises(grpc.RpcError):
             list(method(channel, "Recognize")(line(b""), timeout=PATIENCE_SECONDS))
+    until = time.monotonic() + PATIENCE_SECONDS
+    while len(spans.get_finished_spans()) < 2 and time.monotonic() < until:
+        time.sleep(0.01)
     good, bad = spans.get_finished_spans()
     assert f"{good.context.trace_id:032x}" == trace
     assert good.attributes["rpc.method"] == "Recognize"

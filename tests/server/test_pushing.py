@@ -17,9 +17,11 @@ import dser_ext
 from dser_ext import messages
 from dser_ext.audio import read
 from dser_ext.audio2face.animate import animate
+from dser_ext.audio2face.connection import API_KEY_VARIABLE
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.formats import save_animation
 from dser_ext.formats.track_json import Performance
+from dser_ext.server.limits import ServiceLimits
 from dser_ext.transfer import keys_messages
 
 SOUND = dser_ext.sample_line().read_bytes()
@@ -77,6 +79,27 @@ def test_a_service_that_others_reach_pushes_only_where_it_may(start_service, sta
     with pytest.raises(grpc.RpcError, match="pushes to") as caught:
         push(running.target, requests("10.0.0.1:52000"))
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+def test_the_operators_key_goes_only_where_the_operator_says(start_service, running_service, monkeypatch):
+    """What would be sent without TLS tells whether it would be sent: then the call is refused."""
+    monkeypatch.setenv(API_KEY_VARIABLE, "a-key-that-is-secret")
+    named = start_service(push_targets=("nowhere.invalid:9",))
+    (keys,) = keys_messages(CALM)
+    with pytest.raises(grpc.RpcError, match="is not sent without TLS"):
+        push(named.target, requests("nowhere.invalid:9", keys=keys))
+    with pytest.raises(grpc.RpcError) as caught:
+        push(running_service.target, requests("nowhere.invalid:9", keys=keys))
+    assert API_KEY_VARIABLE not in caught.value.details()
+
+
+def test_a_line_that_is_too_long_for_memory_is_refused(start_service, start_a2f, violations):
+    running, (keys,) = start_service(ServiceLimits(push_seconds=5)), keys_messages(CALM)
+    a2f = start_a2f()
+    with pytest.raises(grpc.RpcError, match="more than 5 s") as caught:
+        push(running.target, requests(a2f.target, keys=keys))
+    assert [violation.field for violation in violations(caught.value)] == ["audio"]
+    assert not a2f.requests
 
 
 def test_who_hangs_up_stops_audio2face_too(running_service, start_a2f):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
+import threading
 from collections.abc import Iterator
 
 import grpc
@@ -18,6 +20,7 @@ from dser_ext import messages
 from dser_ext.emotion.names import EMOTIONS
 from dser_ext.recognition.recognizer import loaded
 from dser_ext.recognition.stream import Stream
+from dser_ext.server.journal import Caller
 
 SPEECH, RATE = soundfile.read(dser_ext.sample_line(), dtype="int16")
 SPEECH = SPEECH[: 2 * RATE]
@@ -61,7 +64,7 @@ def test_the_first_answer_says_how_late_the_others_are(running_service):
 
 
 @settings(max_examples=12, deadline=None)
-@given(sizes=st.lists(st.integers(1, 9000), min_size=1, max_size=5).filter(lambda sizes: sum(sizes) > 900))
+@given(sizes=st.lists(st.integers(0, 9000), min_size=1, max_size=5).filter(lambda sizes: sum(sizes) > 900))
 def test_however_it_is_cut_it_is_told_as_by_a_stream(running_service, ours, sizes):
     answer = stream(running_service.target, requests(SPEECH.tobytes(), sizes, look_ahead_seconds=0.6))
     np.testing.assert_array_equal(frames(answer), ours)
@@ -71,6 +74,32 @@ def test_floats_are_heard_like_integers(running_service, ours):
     sound = (SPEECH.astype(np.float32) / np.float32(32768)).tobytes()
     pcm = {"encoding": messages.AudioFormat.Pcm.ENCODING_F32}
     answer = stream(running_service.target, requests(sound, [4096], pcm=pcm, look_ahead_seconds=0.6))
+    np.testing.assert_array_equal(frames(answer), ours)
+
+
+@pytest.mark.parametrize("sample", [np.nan, np.inf, 3e38])
+def test_a_sample_that_is_no_sound_is_refused(running_service, sample, violations):
+    sound = SPEECH.astype(np.float32) / np.float32(32768)
+    sound[9000] = sample
+    pcm = {"encoding": messages.AudioFormat.Pcm.ENCODING_F32}
+    with pytest.raises(grpc.RpcError, match=r"the sample at 0\.562 s is NaN, infinite") as caught:
+        stream(running_service.target, requests(sound.tobytes(), [4096], pcm=pcm))
+    assert [violation.field for violation in violations(caught.value)] == ["audio"]
+
+
+def test_a_live_line_waits_for_no_step_of_a_whole_line(running_service, ours):
+    turns, over = running_service.resources.turns, threading.Event()
+
+    async def hold() -> None:
+        await asyncio.gather(*(turns.once(Caller(f"{n}"), over.wait) for n in range(4)))
+
+    held = asyncio.run_coroutine_threadsafe(hold(), running_service._loop)
+    try:
+        answer = stream(running_service.target, requests(SPEECH.tobytes(), [640], look_ahead_seconds=0.6))
+        assert not held.done()
+    finally:
+        over.set()
+        held.result(PATIENCE_SECONDS)
     np.testing.assert_array_equal(frames(answer), ours)
 
 
