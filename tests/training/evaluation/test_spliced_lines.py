@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from dser_training.corpora.clip import Clip
 from dser_training.evaluation import spliced_lines
+from dser_training.evaluation.results import measure
 from dser_training.evaluation.spliced_lines import LOOK_AHEADS, SPLICES, VOICES, Told
 
 from dser_ext.recognition.recognizer import Recognizer, loaded
@@ -27,7 +28,7 @@ def recognizer() -> Recognizer:
 
 @pytest.fixture(scope="module")
 def spliced(recognizer: Recognizer) -> list[Told]:
-    return spliced_lines.splices(recognizer, CLIPS)
+    return spliced_lines.splices(recognizer, measure(recognizer, CLIPS, ()).profiles)
 
 
 def test_no_line_of_a_splice_stands_in_its_voice(spliced: list[Told]) -> None:
@@ -60,7 +61,7 @@ def test_live_lines_are_told_as_a_stream_tells_them(recognizer: Recognizer, spli
 
 @pytest.mark.slow
 def test_every_look_ahead_has_figures(recognizer: Recognizer) -> None:
-    found = spliced_lines.live(recognizer, CLIPS)
+    found = spliced_lines.live(recognizer, measure(recognizer, CLIPS, ()).profiles)
     assert list(found) == [f"{seconds:g} s" for seconds in LOOK_AHEADS] + ["the whole line"]
     assert len({said["lines"] for said in found.values()}) == 1
 

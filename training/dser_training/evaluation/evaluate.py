@@ -103,11 +103,11 @@ def _document(
         document["sets"][title] = _settings(title, measurement)
         if acted:
             document["actors"][title] = _grouped(measurement, by_actors)
-            spliced = spliced_lines.splices(recognizer, found)
+            spliced = spliced_lines.splices(recognizer, measurement.profiles)
             document["changes"][title] = rounded(spliced_lines.figures(recognizer, spliced))
             examples[title] = spliced_lines.example(recognizer, spliced)
             if robustness:
-                document["live"][title] = rounded(spliced_lines.live(recognizer, found))
+                document["live"][title] = rounded(spliced_lines.live(recognizer, measurement.profiles))
             if strangers := [burst for burst in bursts if burst.split == "test"]:
                 document["bursts"][title] = beside_bursts.figures(recognizer, measurement.results[NONE], strangers)
         else:

@@ -57,11 +57,18 @@ class Result:
 
 @dataclass(frozen=True)
 class Measurement:
-    """The results of a set by voice setting, its speakers' voices, and a sentence on each line that cannot be heard."""
+    """The results of a set by voice setting, what each line with enough speech tells of its speaker's voice, and a
+    sentence on each line that cannot be heard."""
 
     results: dict[str, list[Result]]
-    voices: list[VoiceProfile]
+    profiles: dict[Clip, VoiceProfile]
     unheard: list[str]
+
+    @property
+    def voices(self) -> list[VoiceProfile]:
+        """Of each speaker who has one, of all lines."""
+        own = (merge(self.profiles[clip] for clip in clips) for clips in by_speaker(self.profiles).values())
+        return [voice for voice in own if voice is not None]
 
 
 def measure(
@@ -71,7 +78,7 @@ def measure(
 
     A line that a setting finds no other line for is left out of that setting.
     """
-    measurement = Measurement({setting: [] for setting in settings}, [], [])
+    measurement = Measurement({setting: [] for setting in settings}, {}, [])
     for lines in by_speaker(clips).values():
         heard: list[tuple[Clip, Hearing]] = []
         for clip in lines:
@@ -81,8 +88,7 @@ def measure(
                 measurement.unheard.append(f"{clip.speaker}, {clip.path.name}: {error}")
         for setting, results in measurement.results.items():
             results += _results(recognizer, heard, setting)
-        if profile := _voice(hearing for _, hearing in heard):
-            measurement.voices.append(profile)
+        measurement.profiles.update((clip, hearing.profile) for clip, hearing in heard if hearing.profile is not None)
     return measurement
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dser_ext.audio import SAMPLE_RATE, AudioArray, AudioFile
+from dser_ext.audio import SAMPLE_RATE, AudioArray
 from dser_ext.emotion.track import FRAME_RATE
-from dser_ext.errors import AudioError
 from dser_ext.recognition.hearing import Hearing
 from dser_ext.recognition.recognizer import Recognizer
 from dser_ext.recognition.stream import Stream
@@ -47,9 +46,9 @@ class Told:
     voices: dict[str, VoiceProfile | None]
 
 
-def splices(recognizer: Recognizer, clips: Sequence[Clip]) -> list[Told]:
-    """Those of all speakers. Lines that cannot be heard are left out of voices."""
-    return list(_splices(recognizer, clips, SPLICES))
+def splices(recognizer: Recognizer, profiles: Mapping[Clip, VoiceProfile]) -> list[Told]:
+    """Those of all speakers. profiles: of each line what it tells of its speaker's voice; others are left out."""
+    return list(_splices(recognizer, profiles, SPLICES))
 
 
 def figures(recognizer: Recognizer, spliced: Sequence[Told]) -> dict[str, Any]:
@@ -60,9 +59,9 @@ def figures(recognizer: Recognizer, spliced: Sequence[Told]) -> dict[str, Any]:
     }
 
 
-def live(recognizer: Recognizer, clips: Sequence[Clip]) -> dict[str, Any]:
+def live(recognizer: Recognizer, profiles: Mapping[Clip, VoiceProfile]) -> dict[str, Any]:
     """`changes.figures` with all other lines, of each look-ahead and of lines that are heard whole."""
-    spliced = list(_splices(recognizer, clips, LIVE))
+    spliced = list(_splices(recognizer, profiles, LIVE))
     if not spliced:
         return {}
     whole = _figures([(s.line, recognizer.concentration(s.heard, s.voices[ALL])) for s in spliced])
@@ -125,17 +124,16 @@ def example(
     }, splice.line.borders
 
 
-def _splices(recognizer: Recognizer, clips: Sequence[Clip], counts: dict[str, int]) -> Iterator[Told]:
-    for number, own in enumerate(by_speaker(acted(clips)).values()):
+def _splices(recognizer: Recognizer, profiles: Mapping[Clip, VoiceProfile], counts: dict[str, int]) -> Iterator[Told]:
+    for number, own in enumerate(by_speaker(acted(list(profiles))).values()):
         random = np.random.default_rng([SEED, number])
-        profiles = _profiles(recognizer, own)
-        tests = [clip for clip in acted(list(profiles)) if not clip.reference_only]
+        tests = [clip for clip in own if not clip.reference_only]
         if not tests:
             continue
         for kind in [kind for kind, count in counts.items() for _ in range(count)]:
             splice = draw(kind, tests, random)
             spliced = render(splice, random)
-            others = [profile for clip, profile in profiles.items() if clip not in splice.clips]
+            others = [profiles[clip] for clip in own if clip not in splice.clips]
             order = random.permutation(len(others))
             yield Told(
                 changes.Known(kind, spliced.mixtures, spliced.borders),
@@ -149,15 +147,3 @@ def _figures(told: Sequence[tuple[changes.Known, NDArray[np.float32]]]) -> dict[
     """Figures that nothing could be measured for are None."""
     found = changes.figures([changes.shares(alpha) for _, alpha in told], [line for line, _ in told])
     return {"lines": len(told), **{name: None if np.isnan(value) else value for name, value in found.items()}}
-
-
-def _profiles(recognizer: Recognizer, clips: Sequence[Clip]) -> dict[Clip, VoiceProfile]:
-    found = {}
-    for clip in clips:
-        try:
-            profile = recognizer.hear(AudioFile(clip.path)).profile
-        except AudioError:
-            continue
-        if profile is not None:
-            found[clip] = profile
-    return found

@@ -91,8 +91,8 @@ class SequenceModel(nn.Module):
     def _loss(self, heard: Heard, batch: SequenceBatch) -> Tensor:
         spoken = batch.speech > 0
         at_speech = heard._replace(logits=heard.logits[spoken], log_total=heard.log_total[spoken])
-        # A segment head learns where borders are and nothing else. With Σα fixed, the Dirichlet likelihood would have
-        # mixtures lie inside the simplex, whether borders are right or not.
+        # A segment head learns where borders are and nothing else. The Dirichlet likelihood would have mixtures lie
+        # inside the simplex, whether borders are right or not, even where it learned Σα, too.
         objective = self.config.objective if isinstance(self.head, PlainHead) else "cross-entropy"
         loss = telling_loss(self.head, at_speech, batch.target[spoken], batch.target[spoken], objective)
         moved = heard.logits.softmax(-1).diff(dim=1).abs().sum(-1) * batch.speech[:, 1:]
