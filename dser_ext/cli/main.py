@@ -22,6 +22,7 @@ examples:
   dser plot line.wav -o line.png                      the same as a picture
   dser push line.wav --a2f localhost:52000 -o face.json
   dser relay --a2f localhost:52000                    clients of Audio2Face come to port 52010 instead
+  dser serve                                          recognise for other programs, at port 50061
 
 dser COMMAND --help tells a command's options."""
 
