@@ -6,6 +6,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
+import grpc
+
 from dser_ext.errors import DserError
 from dser_ext.messages import LearnVoiceResponse
 from dser_ext.recognition.recognizer import Recognizer
@@ -65,6 +67,11 @@ class _Lines:
             raise RefusalError(f"more than {most} lines for one voice; it tells as much from fewer", field="line")
         try:
             hearing = await self._call.work(self._recognizer.hear_in_steps(sound.audio()))
+        except RefusalError as refusal:
+            if refusal.code is not grpc.StatusCode.INVALID_ARGUMENT:  # it is not the line's fault
+                raise
+            self.warnings.append(f"{sound.name}: {refusal}")
+            return
         except DserError as error:
             self.warnings.append(str(error))
             return

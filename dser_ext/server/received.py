@@ -31,7 +31,7 @@ class Received:
     """
 
     def __init__(self, name: str, audio_format: Any, limits: ServiceLimits) -> None:
-        self._name, self._format, self._limits = name or "the sound sent", audio_format, limits
+        self.name, self._format, self._limits = name or "the sound sent", audio_format, limits
         self._bytes = 0
         try:
             handle, self._path = tempfile.mkstemp(prefix="dser-")
@@ -53,7 +53,7 @@ class Received:
         self._bytes += len(data)
         if self._bytes > self._limits.clip_bytes:
             raise RefusalError(
-                f"{self._name}: more than {self._limits.clip_bytes >> 20} MiB; send it compressed, or in parts",
+                f"{self.name}: more than {self._limits.clip_bytes >> 20} MiB; send it compressed, or in parts",
                 field="audio",
             )
         try:
@@ -69,14 +69,14 @@ class Received:
             raise _no_room(error) from error
         if not self._format.HasField("pcm"):
             if not self._bytes:
-                raise AudioError(f"{self._name}: is empty (0 bytes); send its sound")
-            return AudioFile(self._path, self._name)
+                raise AudioError(f"{self.name}: is empty (0 bytes); send its sound")
+            return AudioFile(self._path, self.name)
         kind, channels = given_format(self._format.pcm)
         count = self._bytes // (np.dtype(kind).itemsize * channels)
         if not count:
-            raise AudioError(f"{self._name}: holds no sound (0 samples were sent); send some")
+            raise AudioError(f"{self.name}: holds no sound (0 samples were sent); send some")
         samples = np.memmap(self._path, kind, "r", shape=(count, channels))
-        return AudioArray(samples, self._format.pcm.sample_rate_hz, self._name)
+        return AudioArray(samples, self._format.pcm.sample_rate_hz, self.name)
 
 
 def given_format(pcm: Any) -> tuple[str, int]:

@@ -56,6 +56,13 @@ def test_a_line_that_cannot_be_used_is_left_out_and_named(running_service):
     assert [warning.partition(":")[0] for warning in answer.warnings] == ["line 0", "line 2"]
 
 
+def test_a_line_in_no_known_encoding_is_left_out_like_any_other(running_service):
+    odd = messages.LearnVoiceRequest(line={"name": "odd", "audio_format": {"pcm": {"encoding": 9}}}, audio=b"12")
+    answer = learn(running_service.target, iter([*requests(LINES[:1]), odd]))
+    assert answer.info.lines == 1
+    assert [warning.partition(":")[0] for warning in answer.warnings] == ["odd"]
+
+
 def test_no_line_at_all_is_refused(running_service, violations):
     with pytest.raises(grpc.RpcError, match="no line with speech") as caught:
         learn(running_service.target, requests([]))
