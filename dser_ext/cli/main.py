@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from dser_ext import __version__
-from dser_ext.cli import emote, info, plot, push, relay, serve, service, voice
+from dser_ext.cli import emote, export, info, plot, push, relay, serve, service, voice
 from dser_ext.cli.messages import say
 from dser_ext.errors import DserError, DserWarning
 
-COMMANDS = (emote, plot, voice, push, relay, serve, service, info)
+COMMANDS = (emote, plot, voice, push, relay, serve, service, export, info)
 EXAMPLES = """\
 examples:
   dser emote line.wav -o line.json                    a track with keyframes
