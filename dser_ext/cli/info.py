@@ -1,9 +1,10 @@
-"""dser info: say what a model is, how good it was measured to be, and what it runs on; or whether Audio2Face is up."""
+"""dser info: say what a model is, how good it was measured to be, and what it runs on; or ask a service."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 
 from dser_ext import __version__
 from dser_ext.cli import options as shared
@@ -18,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ask this Audio2Face-3D service instead whether it is SERVING; if it is not, the exit code is 1",
     )
     shared.add_connection(parser)
+    shared.add_service(parser)
     parser.add_argument("--json", action="store_true", help="print it as JSON, for other programs")
 
 
@@ -25,6 +27,8 @@ def run(options: argparse.Namespace) -> int:
     """Print the model's card and the devices there are; its checksums are verified on the way."""
     if options.a2f is not None:
         return _health(options)
+    if options.service is not None:
+        return _service(options)
     import onnxruntime
 
     from dser_ext.recognition.bundle import DEFAULT_MODEL, ModelBundle
@@ -50,6 +54,21 @@ def run(options: argparse.Namespace) -> int:
         return 0
     for name, value in facts.items():
         print(f"{name:12} {_readable(value)}")
+    return 0
+
+
+def _service(options: argparse.Namespace) -> int:
+    from dser_ext.client import Client, GetModel, ListModels
+
+    with Client(shared.service(options)) as client:
+        names = [model.name for model in client.call(ListModels())]
+        models = [client.call(GetModel(name)) for name in names]
+    facts = [{**asdict(model.info), "device": model.device, "licence": model.card.get("licence")} for model in models]
+    if options.json:
+        print(json.dumps(facts, ensure_ascii=False, indent=2))
+        return 0
+    for each in facts:
+        print("\n".join(f"{name:12} {_readable(value)}" for name, value in each.items()))
     return 0
 
 

@@ -113,7 +113,7 @@ def service(options: argparse.Namespace) -> Address:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before gRPC is imported; its notes on stderr are not the user's
     from dser_ext.client.address import Address
 
-    if options.device != "auto":
+    if getattr(options, "device", "auto") != "auto":
         options.usage_error("--device is the service's own choice; leave it out with --service")
     if options.service_certificate is not None and not options.service_tls:
         options.usage_error("--service-certificate is of use with --service-tls alone")

@@ -67,3 +67,11 @@ def test_nobody_there_is_one_sentence(dser, line):
 )
 def test_what_does_not_go_together_is_a_usage_error(dser, line, arguments):
     assert dser("emote", line, *arguments).code == 2
+
+
+def test_info_tells_what_the_service_has(dser, target):
+    done = dser("info", "--service", target)
+    assert (done.code, done.lines) == (0, [])
+    assert "dser-base" in done.out
+    assert '"device": "cpu"' in dser("info", "--service", target, "--json").out
+    assert dser("info", "--service", "127.0.0.1:9").code == 1
