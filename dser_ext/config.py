@@ -44,8 +44,6 @@ def parse_config(text: str, called: str) -> Any:
         return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
         place = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise FormatError(
-            f"{called}: no YAML{place} ({error.problem}); see how NVIDIA's examples are written"
-        ) from error
+        raise FormatError(f"{called}: no YAML{place} ({error.problem}); check indents and brackets there") from error
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise FormatError(f"{called}: no YAML or JSON that can be read; write it as UTF-8 text") from error

@@ -42,7 +42,7 @@ def test_an_empty_file_holds_nothing(write):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("a: [1", r"no YAML in line \d .*see how NVIDIA's examples are written"),
+        ("a: [1", r"no YAML in line \d .*check indents and brackets"),
         ("a: 1\n b: 2", r"no YAML in line 2"),
         ("!!python/object/apply:os.system ['true']", "no YAML in line 1"),
         (b"\xff\xfe\xff", "no YAML or JSON that can be read"),

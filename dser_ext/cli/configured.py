@@ -9,14 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dser_ext.errors import FormatError
 
 PREFIX = "DSER_"
+SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
 def configured(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
     """What the arguments say, and where they are silent DSER_* variables, and then the file in --config.
 
-    A file is YAML or JSON; its keys are the names of the flags, without dashes in front. A flag without a value is true
-    or false there, and 1 or 0 in the environment; one with several values is a list there, and has blanks between them
-    in the environment. Raises FormatError for a file that cannot be read and for what is no flag in it.
+    A file is YAML or JSON; its keys are the names of the flags, without dashes in front; one without a value says
+    nothing. A flag without a value is true or false there, and 1 or 0 in the environment; one with several values is a
+    list there, and has blanks between them in the environment. Raises FormatError for a file that cannot be read, for
+    what is no flag in it, and for what is neither true nor false.
     """
     flags = {
         action.option_strings[-1].removeprefix("--"): action
@@ -44,8 +46,12 @@ def _filed(path: str, flags: Mapping[str, argparse.Action]) -> dict[str, object]
 
 def _words(action: argparse.Action, name: str, value: object) -> Iterator[str]:
     """A flag and its values as they would be typed."""
+    if value is None or value == []:
+        return
     if action.nargs == 0:
-        if str(value).lower() in ("1", "true", "yes"):
+        if (said := str(value).lower()) not in SWITCH:
+            raise FormatError(f"{name}: {said[:80]!r} is neither true nor false; write one of {', '.join(SWITCH)}")
+        if SWITCH[said]:
             yield f"--{name}"
         return
     if action.nargs == "+":

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--push-to",
         nargs="+",
         metavar="HOST:PORT",
-        help="the Audio2Face-3D services that other machines may push to (default: none; callers here: any)",
+        help="the Audio2Face-3D services that callers may push to (default: any; none where other machines come in)",
     )
     parser.add_argument("--metrics", metavar="HOST:PORT", help="answer Prometheus there, on this machine")
     parser.add_argument("--traces", action="store_true", help="send OpenTelemetry spans where OTEL_* variables say")
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     import asyncio
     import warnings
 
-    from dser_ext.errors import DserWarning
+    from dser_ext.errors import DserError, DserWarning
     from dser_ext.recognition.bundle import DEFAULT_MODEL
     from dser_ext.recognition.recognizer import Recognizer
     from dser_ext.server.api import serve
@@ -74,6 +74,9 @@ def run(options: argparse.Namespace) -> int:
     door = Door(options.listen, certificate, key, os.environ.get(TOKEN) or None, options.insecure)
     loaded = [Recognizer(model, options.device) for model in options.model or [DEFAULT_MODEL]]
     recognizers = {recognizer.bundle.name: recognizer for recognizer in loaded}
+    if len(recognizers) < len(loaded):
+        names = ", ".join(recognizer.bundle.name for recognizer in loaded)
+        raise DserError(f"--model: {names}: callers could not tell those of one name apart; leave one out")
     warnings.simplefilter("ignore", DserWarning)  # each caller is told its own
     for recognizer in loaded:
         recognizer.warm()
@@ -86,7 +89,8 @@ def run(options: argparse.Namespace) -> int:
         log.info("listening", extra={"facts": facts})
 
     async def main() -> None:
-        targets = None if door.local else tuple(options.push_to or ())
+        anywhere = door.local and options.push_to is None
+        targets = None if anywhere else tuple(options.push_to or ())
         resources = Resources(recognizers, Turns(os.cpu_count() or 1), ServiceLimits(), targets)
         observers: list[Callable[[Ended], None]] = [note]
         if options.metrics is not None:

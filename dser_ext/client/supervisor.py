@@ -26,6 +26,9 @@ DRAIN_SECONDS = 40.0  # that the service has to end
 POLL_SECONDS = 0.1
 LOCK_SECONDS = 2.0  # of trying: others hold the lock for a moment to see whether it is held
 LOG_BYTES = 1 << 20
+TOKEN = "DSER_TOKEN"
+FOREIGN = {"DSER_CONFIG", "DSER_CERTIFICATE", "DSER_KEY", "DSER_METRICS"}
+"""Variables with options of a service that others call; with them, clients here would not find this one."""
 
 
 def supervise(folder: RunFolder, arguments: list[str]) -> None:
@@ -86,7 +89,7 @@ class _Service:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env={**os.environ, "DSER_TOKEN": state.token},
+            env={**{name: value for name, value in os.environ.items() if name not in FOREIGN}, TOKEN: state.token},
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         self._reader = threading.Thread(target=self._read, daemon=True)

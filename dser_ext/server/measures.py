@@ -66,7 +66,7 @@ def start_traces(provider: Any = None) -> Callable[[Ended], None]:
     Raises DserError without OpenTelemetry's packages.
     """
     try:
-        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.resources import OTELResourceDetector, Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.trace import SpanKind, StatusCode
@@ -75,7 +75,8 @@ def start_traces(provider: Any = None) -> Callable[[Ended], None]:
         if provider is None:
             from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 
-            provider = TracerProvider(resource=Resource.create({"service.name": "dser"}))
+            named = OTELResourceDetector().detect().attributes.get("service.name", "dser")
+            provider = TracerProvider(resource=Resource.create({"service.name": named}))
             provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     except ModuleNotFoundError as error:
         raise DserError(f'traces need {error.name}; pip install "dser-audio2face[traces]"') from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -11,12 +12,20 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
+import grpc
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
+    TraceServiceServicer,
+    add_TraceServiceServicer_to_server,
+)
 
 import dser_ext
-from dser_ext.client import Address, Client, ListModels, Recognize
+from dser_ext.client import Address, Client, ListModels, Push, Recognize
 from dser_ext.errors import ServiceError
+from dser_ext.recognition.bundle import ModelBundle
 
 PATIENCE_SECONDS = 30
 pytestmark = pytest.mark.slow
@@ -134,6 +143,40 @@ def test_metrics_are_there_for_prometheus(serve):
     text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
     assert 'dser_calls_total{code="OK",method="Recognize"} 1.0' in text
     assert 'dser_compute_seconds_count{method="Recognize"} 1.0' in text
+
+
+def test_spans_go_where_the_variables_of_opentelemetry_say(serve):
+    collector, received = grpc.server(ThreadPoolExecutor(1)), []
+
+    class Collector(TraceServiceServicer):
+        def Export(self, request, _):  # noqa: N802 (OpenTelemetry's name)
+            received.extend(request.resource_spans)
+            return ExportTraceServiceResponse()
+
+    add_TraceServiceServicer_to_server(Collector(), collector)
+    endpoint = f"http://127.0.0.1:{collector.add_insecure_port('127.0.0.1:0')}"
+    collector.start()
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_SERVICE_NAME": "studio"}
+    served = serve("--listen", "127.0.0.1:0", "--traces", **variables)
+    with Client(served.address) as client:
+        client.call(ListModels())
+    assert served.end() == 0  # which sends what is left
+    collector.stop(None)
+    (spans,) = received
+    assert "studio" in [pair.value.string_value for pair in spans.resource.attributes if pair.key == "service.name"]
+    assert [span.name for span in spans.scope_spans[0].spans] == ["dser.v1.EmotionService/ListModels"]
+
+
+def test_on_this_machine_too_it_pushes_only_where_it_was_told(serve):
+    """Others may come in through a proxy here."""
+    served = serve("--listen", "127.0.0.1:0", "--push-to", "127.0.0.1:9")
+    with Client(served.address) as client, pytest.raises(ServiceError, match=r"pushes to 127\.0\.0\.1:9 alone"):
+        client.call(Push(Recognize(dser_ext.sample_line()), "10.0.0.1:52000"))
+
+
+def test_models_of_one_name_are_refused(tmp_path):
+    shutil.copytree(ModelBundle.open().folder, tmp_path / "copy")
+    assert "could not tell those of one name apart" in refused("--model", "dser-base", str(tmp_path / "copy"))[1]
 
 
 def refused(*arguments: str) -> tuple[int, str]:

@@ -17,6 +17,7 @@ import pytest
 
 from dser_ext.client import Client, ListModels, launcher
 from dser_ext.client.runfolder import GAVE_UP, RUN_DIR, RUNNING, RunFolder, State
+from dser_ext.client.supervisor import FOREIGN
 from dser_ext.errors import ServiceError
 
 PATIENCE_SECONDS = 30
@@ -93,6 +94,14 @@ def test_of_two_starts_at_once_one_service_comes(folder: RunFolder) -> None:
     launcher.stop(folder=folder)
     time.sleep(3)  # the one that came too late does not take its place
     assert not folder.alive
+
+
+@pytest.mark.slow
+def test_it_is_not_set_up_as_a_service_for_others_is(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DSER_LISTEN", "0.0.0.0:50061")
+    for name in FOREIGN:
+        monkeypatch.setenv(name, "nothing.pem")
+    assert works(launcher.start(folder=folder))
 
 
 @pytest.mark.slow
