@@ -201,6 +201,7 @@ def test_a_reason_of_any_length_is_quoted_as_one_short_line(start_a2f):
     assert len(message) < 500
 
 
+@pytest.mark.slow
 def test_a_slow_service_is_not_taken_for_a_dead_one(start_a2f):
     def plod(answer):
         for message in answer:

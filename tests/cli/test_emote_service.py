@@ -55,6 +55,7 @@ def test_a_bad_line_is_reported_and_the_others_are_written(dser, target, line):
     assert Path("out/line.json").exists()
 
 
+@pytest.mark.slow
 def test_nobody_there_is_one_sentence(dser, line):
     done = dser("emote", line, "--service", "127.0.0.1:9")
     assert done.code == 1
@@ -69,6 +70,7 @@ def test_what_does_not_go_together_is_a_usage_error(dser, line, arguments):
     assert dser("emote", line, *arguments).code == 2
 
 
+@pytest.mark.slow
 def test_info_tells_what_the_service_has(dser, target):
     done = dser("info", "--service", target)
     assert (done.code, done.lines) == (0, [])

@@ -69,6 +69,7 @@ def test_samples_give_what_the_python_api_gives(target: str, kind: str) -> None:
     np.testing.assert_allclose(line.track.mean, dser_ext.recognize(samples, rate).mean, atol=1e-5)
 
 
+@pytest.mark.slow
 @both
 def test_progress_is_told_while_a_line_is_long(call: Call, target: str) -> None:
     samples, rate = soundfile.read(LINE, dtype="float32")
@@ -160,6 +161,7 @@ def test_what_goes_wrong_is_said_as_the_python_api_says_it(call, target, request
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 @both
 def test_nobody_there_is_said_after_some_tries(call: Call) -> None:
     start = time.monotonic()
@@ -168,6 +170,7 @@ def test_nobody_there_is_said_after_some_tries(call: Call) -> None:
     assert 0.1 < time.monotonic() - start < 3
 
 
+@pytest.mark.slow
 @both
 def test_a_service_without_room_is_asked_again(call: Call, start_service) -> None:
     full = start_service(ServiceLimits(calls=0, drain_seconds=5))

@@ -137,6 +137,7 @@ def free_port() -> int:
         return int(place.getsockname()[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_an_audio2face_that_is_gone_is_said_and_found_again_when_it_is_back(start_relay, speech, mode):
     port = free_port()
@@ -168,6 +169,7 @@ def test_an_audio2face_that_dies_in_mid_answer_is_reported(start_relay, speech, 
     assert target in details
 
 
+@pytest.mark.slow
 def test_an_audio2face_that_takes_nothing_is_given_up(start_relay, speech):
     class Deaf(a2f_server.A2FServer):
         def _process(self, _, context):
@@ -379,6 +381,7 @@ def test_when_it_is_told_to_stop_running_clips_end_well_and_new_ones_are_turned_
     relay.stop()
 
 
+@pytest.mark.slow
 def test_a_clip_that_does_not_end_does_not_keep_the_relay_from_stopping(start_a2f, start_relay):
     relay, over = start_relay(start_a2f().target, limits=HASTY), threading.Event()
 

@@ -137,6 +137,7 @@ def test_who_falls_silent_is_told_so_and_let_go(start_service) -> None:
     assert quiet(running)
 
 
+@pytest.mark.slow
 def test_who_reads_nothing_is_let_go(start_service) -> None:
     running = start_service(ServiceLimits(idle_seconds=0.5, drain_seconds=1))
     track = dser_ext.EmotionTrack(np.arange(200_000) / 50, np.ones((200_000, 6), np.float32))

@@ -95,6 +95,7 @@ def test_the_voices_other_lines_count_and_a_line_itself_does_not() -> None:
     assert torch.allclose(voice.logits(head, with_voice=True)[:1], expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_mixtures_are_made_as_sharp_as_they_are_right_whatever_they_were_before() -> None:
     def likelihood() -> float:
         mixtures = [voice.logits(head, True).softmax(-1).mean(1).gather(1, voice.intended[:, None]) for voice in voices]
@@ -111,6 +112,7 @@ def test_mixtures_are_made_as_sharp_as_they_are_right_whatever_they_were_before(
     assert torch.equal(head.log_sharpness, fitted)
 
 
+@pytest.mark.slow
 def test_mixtures_are_made_as_sure_as_raters_agree_and_stay_what_they_are() -> None:
     def figures() -> tuple[float, Tensor]:
         heard = [head.hear(voice.frames, *voice.voices(True)) for voice in rated]

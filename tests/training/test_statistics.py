@@ -80,6 +80,7 @@ def test_speakers_are_described_by_kind_of_recording(model: UtteranceModel) -> N
     assert torch.allclose(variance[2], FOREIGN * variance[0])
 
 
+@pytest.mark.slow
 def test_without_training_emotions_are_told_and_better_so_with_a_voice(model: UtteranceModel) -> None:
     kept = made()
     estimate(model, kept)

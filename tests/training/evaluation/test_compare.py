@@ -84,6 +84,7 @@ def test_the_comparisons_that_come_with_it_can_be_used(name: str) -> None:
     assert len({repr(config) for config in configs.values()}) == len(configs) > 1
 
 
+@pytest.mark.slow
 def test_a_comparison_has_a_row_a_variant_and_a_column_a_voice_setting(
     form: Form, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -155,6 +156,7 @@ def test_a_comparison_that_was_stopped_goes_on_and_does_nothing_twice(
     assert times(run) == after
 
 
+@pytest.mark.slow
 def test_another_set_or_variant_is_measured_without_training_anew(form: Form, tmp_path: Path) -> None:
     compare(load(written(form | {"sets": ["develop"]}, tmp_path), ["seeds=[1]"]))
     before = times(tmp_path / "run")

@@ -16,6 +16,7 @@ from dser_training.evaluation.voices import ALL, NONE, SETTINGS
 from dser_ext.recognition.bundle import ModelBundle
 
 SHIPPED = Path(__file__).parents[3] / "models" / "dser-base"
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

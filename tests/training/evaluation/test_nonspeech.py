@@ -13,6 +13,7 @@ from dser_ext.recognition.recognizer import Recognizer
 pytestmark = pytest.mark.filterwarnings("ignore::dser_ext.errors.DserWarning")
 
 
+@pytest.mark.slow
 def test_the_sounds_are_the_same_every_time() -> None:
     first, again = nonspeech.sounds(), nonspeech.sounds()
     assert {kind: len(sounds) for kind, sounds in first.items()} == {nonspeech.SILENCE: 3, nonspeech.MADE: 60}
