@@ -24,7 +24,7 @@ async def learn_voice(call: Call) -> Any:
     first = await call.first()
     options = first.options
     recognizer = call.recognizer(options.model)
-    given = given_voice(recognizer, options.voice)
+    given = await given_voice(call, recognizer, options.voice)
     lines = _Lines(call, recognizer)
     with ExitStack() as last:
         sound: Received | None = None

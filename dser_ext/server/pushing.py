@@ -24,7 +24,7 @@ from dser_ext.messages import Progress, PushResponse
 from dser_ext.server.call import Call
 from dser_ext.server.exporting import send_file
 from dser_ext.server.received import Received
-from dser_ext.server.recognizing import recognized
+from dser_ext.server.recognizing import ask, recognized
 from dser_ext.server.refusal import RefusalError
 from dser_ext.transfer import keyframes
 
@@ -44,12 +44,15 @@ async def push(call: Call) -> None:
             f"{form[:80]!r} is no format; choose from {', '.join(ANIMATION_FORMATS)}", field="options.format"
         )
     settings = Settings.from_config(parse_config(options.settings, "settings")) if options.settings else Settings()
-    given = keyframes([options.keys]) if options.HasField("keys") else None
+    given = keyframes([options.keys]) if options.HasField("keys") else await ask(call, options.recognition)
     with Received(options.recognition.name, options.recognition.audio_format, call.limits) as sound:
         async for message in call.messages(first):
             sound.take(message.audio)
         audio = sound.audio()
-        keys = given or (await recognized(call, options.recognition, audio, _report)).performance.keyframes
+        if isinstance(given, Keyframes):
+            keys = given
+        else:
+            keys = (await recognized(call, given, audio, _report)).performance.keyframes
         animation = await _animated(call, audio, keys, connection, settings)
 
     def write(path: Path) -> None:

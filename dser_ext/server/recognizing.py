@@ -36,6 +36,16 @@ class Presented:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What RecognizeOptions ask for, found to be possible."""
+
+    recognizer: Recognizer
+    voice: VoiceProfile | None
+    presented: Presented
+    waveform_bins: int
+
+
+@dataclass(frozen=True)
 class Recognized:
     """A line's track with its keys, what may be odd about them, and the outline of its sound."""
 
@@ -47,10 +57,11 @@ class Recognized:
 async def recognize(call: Call) -> None:
     """Answer one call of Recognize."""
     first = await call.first()
+    asked = await ask(call, first.options)
     with Received(first.options.name, first.options.audio_format, call.limits) as sound:
         async for message in call.messages(first):
             sound.take(message.audio)
-        done = await recognized(call, first.options, sound.audio(), _report)
+        done = await recognized(call, asked, sound.audio(), _report)
     answer = RecognizeResponse(head=head_message(done.performance.track, done.notes))
     if done.waveform is not None:
         answer.head.waveform.low.extend(done.waveform.low.tolist())
@@ -70,25 +81,30 @@ def _report(progress: Any) -> Any:
     return RecognizeResponse(progress=progress)
 
 
-async def recognized(call: Call, options: Any, audio: Audio, report: Any) -> Recognized:
-    """Recognise a line as RecognizeOptions say. report: makes a response of a Progress."""
+async def ask(call: Call, options: Any) -> Asked:
+    """What RecognizeOptions ask for. Raises RefusalError or DserError if it cannot be, before any sound is sent."""
     recognizer = call.recognizer(options.model)
-    voice = given_voice(recognizer, options.voice)
-    asked = presented(options.presentation)
+    voice = await given_voice(call, recognizer, options.voice)
     if options.waveform_bins > call.limits.waveform_bins:
         raise RefusalError(f"at most {call.limits.waveform_bins} bins can be had", field="options.waveform_bins")
-    steps = _steps(recognizer, audio, voice, asked, options.waveform_bins)
-    return await call.work(steps, report)
+    return Asked(recognizer, voice, presented(options.presentation), options.waveform_bins)
 
 
-def _steps(
-    recognizer: Recognizer, audio: Audio, voice: VoiceProfile | None, asked: Presented, bins: int
-) -> Generator[Any, None, Recognized]:
-    heard = yield from _reported(recognizer.hear_in_steps(audio), Progress.STAGE_HEARING, 0.0)
-    track = yield from _reported(recognizer.track_in_steps(heard, voice), Progress.STAGE_TELLING, audio.seconds)
-    performance = Performance.of(track, asked.style, asked.fps, asked.tolerance)
+async def recognized(call: Call, asked: Asked, audio: Audio, report: Any) -> Recognized:
+    """Recognise a line. report: makes a response of a Progress."""
+    return await call.work(_steps(asked, audio), report)
+
+
+def _steps(asked: Asked, audio: Audio) -> Generator[Any, None, Recognized]:
+    hearing = asked.recognizer.hear_in_steps(audio)
+    heard = yield from _reported(hearing, Progress.STAGE_HEARING, 0.0)
+    telling = asked.recognizer.track_in_steps(heard, asked.voice)
+    track = yield from _reported(telling, Progress.STAGE_TELLING, audio.seconds)
+    wanted = asked.presented
+    performance = Performance.of(track, wanted.style, wanted.fps, wanted.tolerance)
     notes = [note for note in (audio.note, note_on(heard, track)) if note]
-    return Recognized(performance, notes, envelope(audio.blocks(), bins) if bins else None)
+    outline = envelope(audio.blocks(), asked.waveform_bins) if asked.waveform_bins else None
+    return Recognized(performance, notes, outline)
 
 
 def _reported(steps: Generator[float, None, Result], stage: int, total: float) -> Generator[Any, None, Result]:
@@ -100,11 +116,11 @@ def _reported(steps: Generator[float, None, Result], stage: int, total: float) -
             return end.value  # type: ignore[no-any-return]
 
 
-def given_voice(recognizer: Recognizer, data: bytes) -> VoiceProfile | None:
+async def given_voice(call: Call, recognizer: Recognizer, data: bytes) -> VoiceProfile | None:
     """The voice of a request, if there is one. Raises VoiceError if it is unusable."""
     if not data:
         return None
-    voice = VoiceProfile.from_bytes(data, "the voice sent")
+    voice = await call.once(lambda: VoiceProfile.from_bytes(data, "the voice sent"))
     recognizer.check(voice)
     return voice
 

@@ -33,7 +33,7 @@ async def recognize_stream(call: Call) -> None:
     first = await call.first()
     options = first.options
     recognizer = call.recognizer(options.model)
-    voice = given_voice(recognizer, options.voice)
+    voice = await given_voice(call, recognizer, options.voice)
     look_ahead = options.look_ahead_seconds if options.HasField("look_ahead_seconds") else LOOK_AHEAD_SECONDS
     check_number("options.look_ahead_seconds", look_ahead, 0, MOST_LOOK_AHEAD_SECONDS)
     kind, channels = given_format(options.pcm)
