@@ -12,6 +12,7 @@ value, so whoever goes on from there is joined one corner later at no cost.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from dser_ext.emotion.curves import Curves
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.errors import FormatError
+from dser_ext.steps import result
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -35,13 +37,20 @@ BOXES_PER_FRAME = 3  # at least, however many frames a level has
 LINES_AHEAD = 64  # frames that lines are computed from at a time
 LINE_STEPS = 1 << 14  # starts times frames passed: 128 starts of lines of 128 frames
 FEWEST_STARTS = 8
+LEVELS_IN_STEP = 64
 
 
 def fewest_keyframes(curves: Curves, tolerance: float) -> Keyframes:
+    """As `keyframes_in_steps`, in one go."""
+    return result(keyframes_in_steps(curves, tolerance))
+
+
+def keyframes_in_steps(curves: Curves, tolerance: float) -> Generator[float, None, Keyframes]:
     """Keys on frames of `curves`, the first and the last frame among them, that miss no value by more than `tolerance`.
 
     tolerance: largest error allowed over all ten emotions at every frame, in the unit of the curves, ≥ 0.00001.
-    Raises FormatError if the tolerance is smaller than that or the curves leave [0, 1].
+    Says between steps how many seconds have keys. Raises FormatError if the tolerance is smaller than that or the
+    curves leave [0, 1].
     """
     if not tolerance >= LEAST_TOLERANCE:
         raise FormatError(f"a tolerance must be at least {LEAST_TOLERANCE:.5f}, not {tolerance}")
@@ -52,7 +61,8 @@ def fewest_keyframes(curves: Curves, tolerance: float) -> Keyframes:
     low, high = np.maximum(target - slack, 0), np.minimum(target + slack, 1)
     still = low.max(axis=0) <= high.min(axis=0)
     frames = _frames_that_matter(target[:, ~still], round(CONSTANT_MARGIN_SECONDS * curves.fps))
-    corners, moving = _shortest_path(frames, target[:, ~still], low[:, ~still], high[:, ~still])
+    moves = ~still
+    corners, moving = yield from _shortest_path(frames, target[:, moves], low[:, moves], high[:, moves], curves.fps)
     values = np.empty((len(corners), target.shape[1]))
     values[:, still] = np.clip(target[:, still].mean(axis=0), low[:, still].max(axis=0), high[:, still].min(axis=0))
     values[:, ~still] = moving
@@ -105,8 +115,10 @@ class _Corners:
     before: Indices  # (S,) index of the corner of the level before
 
 
-def _shortest_path(frames: Indices, target: Floats, low: Floats, high: Floats) -> tuple[Indices, Floats]:
-    """Frame numbers (K,) and values (K, C) of the path with the fewest corners."""
+def _shortest_path(
+    frames: Indices, target: Floats, low: Floats, high: Floats, fps: float
+) -> Generator[float, None, tuple[Indices, Floats]]:
+    """Frame numbers (K,) and values (K, C) of the path with the fewest corners; seconds that are done in between."""
     band = _Band.between(low, high, frames)
     bent = band.bent()
     levels = [_Corners(np.zeros(1, np.int64), band.bounds[:1, 0], np.zeros(1, np.int64))]
@@ -125,6 +137,8 @@ def _shortest_path(frames: Indices, target: Floats, low: Floats, high: Floats) -
             lines = _Lines.covering(level.at, band, lines)
             level = _of_use(level, reached, len(frames) - 1, lines)
         levels.append(_widest(level))
+        if len(levels) % LEVELS_IN_STEP == 0:
+            yield float(frames[reached]) / fps
     return _walk_back(levels, frames, target, low, high)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import reprlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar, get_type_hints
@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from dser_ext.emotion.curves import Curves, frame_count
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.emotion.names import A2F_EMOTIONS, EMOTIONS
-from dser_ext.emotion.reduction import fewest_keyframes
+from dser_ext.emotion.reduction import keyframes_in_steps
 from dser_ext.emotion.style import Style
 from dser_ext.emotion.track import AudioInfo, EmotionTrack, ModelInfo, VoiceInfo
 from dser_ext.errors import FormatError
 from dser_ext.formats.files import written_whole
+from dser_ext.steps import result
 
 SCHEMA = "dser.track/1"
 MAX_BYTES = 1 << 30  # some thirty hours of track
@@ -43,8 +44,14 @@ class Performance:
         cls, track: EmotionTrack, style: Style | None = None, fps: float = 30, tolerance: float = 0.02
     ) -> Performance:
         """Style a track and reduce it to the fewest keys within `tolerance` of its curves."""
-        style = style or Style()
-        return cls(track, style, fps, fewest_keyframes(style.apply(track, fps), tolerance))
+        return result(cls.in_steps(track, style or Style(), fps, tolerance))
+
+    @classmethod
+    def in_steps(
+        cls, track: EmotionTrack, style: Style, fps: float, tolerance: float
+    ) -> Generator[float, None, Performance]:
+        """As `of`, saying between steps how many seconds have keys."""
+        return cls(track, style, fps, (yield from keyframes_in_steps(style.apply(track, fps), tolerance)))
 
     @property
     def curves(self) -> Curves:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,7 @@ from dser_ext.recognition.bundle import DEFAULT_MODEL, FEATURES, HEAD, ModelBund
 from dser_ext.recognition.hearing import Frames, Hearing, hear, hear_window
 from dser_ext.recognition.speech import HOP, held, speech_frames
 from dser_ext.recognition.voice import VoiceLines, VoiceProfile
+from dser_ext.steps import result
 
 BLOCK_FRAMES = 3_000  # of the head, a minute at a time; memory of larger blocks ends up in splinters
 SHORT_SECONDS = 0.3  # too little to tell an emotion from
@@ -29,8 +30,6 @@ VOICE_HINT = (
     "without a voice, speech is measured against a generic one; other lines of the same speaker make it surer "
     "(--voice FOLDER or --same-voice; in Python voice=FOLDER)"
 )
-
-Result = TypeVar("Result")
 
 
 class Recognizer:
@@ -299,15 +298,6 @@ def note_on(hearing: Hearing, track: EmotionTrack) -> str | None:
     if not hearing.speech.any():
         return f"{_name(audio)}: no speech was found in it, so its track is neutral"
     return VOICE_HINT if track.voice is None else None
-
-
-def result(steps: Generator[float, None, Result]) -> Result:
-    """What steps come to in the end."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
 
 
 def advise(recognizer: Listener, voice: VoiceProfile, source: str | os.PathLike[str]) -> None:

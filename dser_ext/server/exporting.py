@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,8 @@ async def export(call: Call) -> None:
         raise RefusalError(str(error), field="frames") from error
     form = TRACK_FORMATS[name]
 
-    def write(path: Path) -> None:
-        form.write(Performance.of(track, asked.style, asked.fps, asked.tolerance), path)
-
-    await send_file(call, write, form.suffix, lambda data: ExportResponse(data=data))
+    performance = await call.work(Performance.in_steps(track, asked.style, asked.fps, asked.tolerance))
+    await send_file(call, partial(form.write, performance), form.suffix, lambda data: ExportResponse(data=data))
 
 
 async def send_file(call: Call, write: Callable[[Path], None], suffix: str, message: Callable[[bytes], Any]) -> None:

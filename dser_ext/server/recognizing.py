@@ -101,7 +101,8 @@ def _steps(asked: Asked, audio: Audio) -> Generator[Any, None, Recognized]:
     telling = asked.recognizer.track_in_steps(heard, asked.voice)
     track = yield from _reported(telling, Progress.STAGE_TELLING, audio.seconds)
     wanted = asked.presented
-    performance = Performance.of(track, wanted.style, wanted.fps, wanted.tolerance)
+    keying = Performance.in_steps(track, wanted.style, wanted.fps, wanted.tolerance)
+    performance = yield from _reported(keying, Progress.STAGE_KEYING, audio.seconds)
     notes = [note for note in (audio.note, note_on(heard, track)) if note]
     outline = envelope(audio.blocks(), asked.waveform_bins) if asked.waveform_bins else None
     return Recognized(performance, notes, outline)

@@ -14,7 +14,7 @@ from dser_ext.audio import AudioArray
 from dser_ext.errors import AudioError, ModelError
 from dser_ext.recognition import hearing
 from dser_ext.recognition.hearing import HOP, MARGIN, Hearing, hear
-from dser_ext.recognition.recognizer import result
+from dser_ext.steps import result
 
 WINDOW, OVERLAP = 100, 40  # frames
 BUNDLE = SimpleNamespace(

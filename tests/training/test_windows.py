@@ -15,7 +15,7 @@ from dser_training.windows import OVERLAP_SECONDS, WINDOW_SECONDS, features_in_w
 
 from dser_ext.audio import AudioArray, read
 from dser_ext.recognition.hearing import HOP, hear
-from dser_ext.recognition.recognizer import result
+from dser_ext.steps import result
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEECH = np.concatenate([read(path) for path in sorted((ROOT / "samples/voice").glob("*.ogg"))])

@@ -19,7 +19,7 @@ FLOORS = (
     {"recognition", "audio2face", "transfer"},
     {"formats", "audio", "messages"},
     {"emotion", "decoders", "envelope", "config", "pool"},
-    {"errors"},
+    {"errors", "steps"},
 )
 """Parts of dser_ext, top to bottom: a part imports from floors below its own and from itself."""
 
@@ -40,6 +40,7 @@ AT_LOAD = {
     "emotion": {"numpy"},
     "envelope": {"numpy"},
     "errors": set(),
+    "steps": set(),
     "audio": {"numpy", "soxr"},
     "decoders": {"numpy", "soundfile"},
     "config": {"yaml"},
