@@ -25,8 +25,8 @@ from dser_ext.transfer import TrackParts, frames_messages, head_message, keyfram
 
 Result = TypeVar("Result")
 Report = Callable[[str, float, float], None]
-"""Is told the stage ("waiting", "hearing", "telling", "keying", "animating"), the seconds of the line that are done, and
-those in all, 0 if that is not known yet."""
+"""Is told the stage ("waiting", "hearing", "telling", "keying", "animating"), the seconds of the line that are done,
+and those in all, 0 if that is not known yet."""
 
 
 class Request(Generic[Result]):
