@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from dser_ext.emotion.style import Style
@@ -52,7 +53,7 @@ def _told(
         except DserError as error:
             return error
 
-    with ThreadPoolExecutor(AT_ONCE) as senders:
+    with ThreadPoolExecutor(AT_ONCE) as senders, closing(client):  # in this order: Ctrl-C waits for no line
         for index, done in enumerate(senders.map(recognized, options.audio)):
             if isinstance(done, DserError):
                 yield index, done

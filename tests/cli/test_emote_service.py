@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 import dser_ext
 
@@ -16,6 +21,10 @@ sys.path.append(str(Path(__file__).parents[1] / "server"))
 from service import RunningService
 
 SAMPLES = dser_ext.sample_line().parent
+INTERRUPTED = """import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which whoever runs the tests may have turned off
+from dser_ext.cli.main import main
+sys.exit(main())"""
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +86,26 @@ def test_info_tells_what_the_service_has(dser, target):
     assert "dser-base" in done.out
     assert '"device": "cpu"' in dser("info", "--service", target, "--json").out
     assert dser("info", "--service", "127.0.0.1:9").code == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to a child there")
+def test_it_does_not_wait_for_long_lines_once_it_is_interrupted():
+    samples, rate = soundfile.read(dser_ext.sample_line(), dtype="float32")
+    for name in ("one.wav", "other.wav"):
+        soundfile.write(name, np.tile(samples, 300), rate)
+    running = RunningService()
+    command = [sys.executable, "-c", INTERRUPTED, "emote", "one.wav", "other.wav", "--service", running.target]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as emote:
+        try:
+            for _ in range(600):
+                if running.running == 2:
+                    break
+                time.sleep(0.05)
+            emote.send_signal(signal.SIGINT)
+            assert "dser: stopped" in emote.communicate(timeout=5)[1]
+        finally:
+            emote.kill()
+    running.stop()
+    assert emote.returncode == 1
+    assert not Path("one.json").exists()
