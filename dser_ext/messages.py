@@ -8,6 +8,9 @@ SERVICE = "dser.v1.EmotionService"
 METHODS = {method.name: method for method in POOL.FindServiceByName(SERVICE).methods}
 """By name; whether each side streams, and the messages, are the declaration's."""
 
+TOKEN = "DSER_TOKEN"
+"""Environment variable with the token that callers bring and servers ask for; the only place that it is taken from."""
+
 DETAILS = "grpc-status-details-bin"
 """Key of the trailing metadata with a Status that tells an error in full."""
 

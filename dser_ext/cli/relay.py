@@ -58,10 +58,11 @@ def run(options: argparse.Namespace) -> int:
     way = shared.connection(options)
     import asyncio
 
+    from dser_ext.messages import TOKEN
     from dser_ext.recognition.bundle import DEFAULT_MODEL
     from dser_ext.recognition.recognizer import Recognizer
     from dser_ext.recognition.voice import VoiceLines
-    from dser_ext.server.door import TOKEN, Door
+    from dser_ext.server.door import Door
     from dser_ext.server.limits import Limits
     from dser_ext.server.lines import Desk, Settings
     from dser_ext.server.relay import Relay, serve

@@ -60,11 +60,12 @@ def run(options: argparse.Namespace) -> int:
     import warnings
 
     from dser_ext.errors import DserError, DserWarning
+    from dser_ext.messages import TOKEN
     from dser_ext.recognition.bundle import DEFAULT_MODEL
     from dser_ext.recognition.recognizer import Recognizer
     from dser_ext.server.api import serve
     from dser_ext.server.call import Resources
-    from dser_ext.server.door import TOKEN, Door
+    from dser_ext.server.door import Door
     from dser_ext.server.journal import Ended, log, note, start_log
     from dser_ext.server.limits import ServiceLimits
     from dser_ext.server.measures import start_metrics, start_traces

@@ -11,10 +11,9 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from dser_ext.audio2face.connection import is_loopback
 from dser_ext.errors import ServiceError
-
-TOKEN = "DSER_TOKEN"
-"""Environment variable with the token that the service asks for."""
+from dser_ext.messages import TOKEN
 
 OPTIONS = (
     ("grpc.keepalive_time_ms", 30_000),  # whoever went away without a word is noticed
@@ -46,12 +45,8 @@ class Address:
             )
         if not re.fullmatch(r"[!-~]*", self.token):
             raise ServiceError(f"the token ({TOKEN}) holds characters that no token has; copy it again")
-        if self.token and not self.tls and not self._local:
+        if self.token and not (self.tls or self.target.startswith("unix:") or is_loopback(self.target)):
             raise ServiceError(f"{self.target}: the token is not sent to another machine without TLS; use TLS")
-
-    @property
-    def _local(self) -> bool:
-        return bool(re.match(r"unix:|localhost:|127\.|\[::1\]:", self.target))
 
     def channel(self) -> Any:
         """Connected when first used. Raises ServiceError if the certificate cannot be read."""

@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dser_ext.client.runfolder import GAVE_UP, RUNNING, STARTING, RunFolder, State, rotated
+from dser_ext.messages import TOKEN
 
 MOST_RESTARTS, WITHIN_SECONDS = 5, 600.0
 BACK_OFF_SECONDS = 0.5  # before the first restart; twice as long before each further one
@@ -26,7 +27,6 @@ DRAIN_SECONDS = 40.0  # that the service has to end
 POLL_SECONDS = 0.1
 LOCK_SECONDS = 2.0  # of trying: others hold the lock for a moment to see whether it is held
 LOG_BYTES = 1 << 20
-TOKEN = "DSER_TOKEN"
 FOREIGN = {"DSER_CONFIG", "DSER_CERTIFICATE", "DSER_KEY", "DSER_METRICS"}
 """Variables with options of a service that others call; with them, clients here would not find this one."""
 

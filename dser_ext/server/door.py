@@ -20,10 +20,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from dser_ext.audio2face.connection import is_loopback
 from dser_ext.errors import DserError
+from dser_ext.messages import TOKEN
 from dser_ext.server.refusal import RefusalError
-
-TOKEN = "DSER_TOKEN"
-"""Environment variable with the token that callers must bring; the only place that it is taken from."""
 
 UNIX = "unix:"
 OPTIONS = (

@@ -38,7 +38,6 @@ async def export(call: Call) -> None:
     except FormatError as error:
         raise RefusalError(str(error), field="frames") from error
     form = TRACK_FORMATS[name]
-
     performance = await call.work(Performance.in_steps(track, asked.style, asked.fps, asked.tolerance))
     await send_file(call, partial(form.write, performance), form.suffix, lambda data: ExportResponse(data=data))
 

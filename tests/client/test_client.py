@@ -191,9 +191,10 @@ def test_a_token_is_asked_for_and_shown_to_nobody(call: Call, start_service, mon
     assert "secret" not in repr(Address(closed.target))
 
 
-def test_a_token_does_not_leave_the_machine_in_the_open() -> None:
+@pytest.mark.parametrize("host", ["service.invalid", "127.service.invalid", "localhost.invalid", "10.0.0.1"])
+def test_a_token_does_not_leave_the_machine_in_the_open(host: str) -> None:
     with pytest.raises(errors.ServiceError, match="without TLS"):
-        Address("service.invalid:50061", token="secret")
+        Address(f"{host}:50061", token="secret")
     assert Address("service.invalid:50061", tls=True, token="secret").metadata()
 
 
