@@ -1,4 +1,4 @@
-"""What tests of several parts share: an Audio2Face to talk to."""
+"""What tests of several parts share: peers to talk to, Audio2Face's and our own service."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-sys.path.append(str(Path(__file__).parent / "audio2face"))
+for part in ("audio2face", "server"):
+    sys.path.append(str(Path(__file__).parent / part))
 
 
 def _started(kind: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
     """Starts peers of a kind, and stops them all in the end."""
     peers: list[Any] = []
 
-    def start(**arguments: Any) -> Any:
-        peers.append(kind(**arguments))
+    def start(*arguments: Any, **more: Any) -> Any:
+        peers.append(kind(*arguments, **more))
         return peers[-1]
 
     yield start
@@ -56,3 +57,21 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Any:
     from certificates import Certificates
 
     return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def start_service() -> Iterator[Callable[..., Any]]:
+    """Starts services (see `service.RunningService` for the arguments) and stops them after the test."""
+    from service import RunningService
+
+    yield from _started(RunningService)
+
+
+@pytest.fixture(scope="session")
+def running_service() -> Iterator[Any]:
+    """A service as it is by default."""
+    from service import RunningService
+
+    running = RunningService()
+    yield running
+    running.stop()

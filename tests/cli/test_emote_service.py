@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +14,6 @@ import pytest
 import soundfile
 
 import dser_ext
-
-sys.path.append(str(Path(__file__).parents[1] / "server"))
-
-from service import RunningService
 
 SAMPLES = dser_ext.sample_line().parent
 INTERRUPTED = """import signal, sys
@@ -28,10 +23,8 @@ sys.exit(main())"""
 
 
 @pytest.fixture(scope="module")
-def target() -> Iterator[str]:
-    running = RunningService()
-    yield running.target
-    running.stop()
+def target(running_service) -> str:
+    return running_service.target
 
 
 @pytest.fixture
@@ -90,11 +83,11 @@ def test_info_tells_what_the_service_has(dser, target):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to a child there")
-def test_it_does_not_wait_for_long_lines_once_it_is_interrupted():
+def test_it_does_not_wait_for_long_lines_once_it_is_interrupted(start_service):
     samples, rate = soundfile.read(dser_ext.sample_line(), dtype="float32")
     for name in ("one.wav", "other.wav"):
         soundfile.write(name, np.tile(samples, 300), rate)
-    running = RunningService()
+    running = start_service()
     command = [sys.executable, "-c", INTERRUPTED, "emote", "one.wav", "other.wav", "--service", running.target]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as emote:
         try:
@@ -106,6 +99,5 @@ def test_it_does_not_wait_for_long_lines_once_it_is_interrupted():
             assert "dser: stopped" in emote.communicate(timeout=5)[1]
         finally:
             emote.kill()
-    running.stop()
     assert emote.returncode == 1
     assert not Path("one.json").exists()

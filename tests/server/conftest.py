@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
 import pytest
 import soundfile
+from relayed import PATIENCE_SECONDS
 
 import dser_ext
 from dser_ext import messages
@@ -27,11 +26,6 @@ from dser_ext.server.limits import Limits
 from dser_ext.server.lines import Desk, Settings
 from dser_ext.server.relay import Relay, serve
 from dser_ext.server.voices import Voices
-
-sys.path.append(str(Path(__file__).parent))
-
-from relayed import PATIENCE_SECONDS
-from service import RunningService
 
 
 class RunningRelay:
@@ -98,28 +92,6 @@ def start_relay() -> Iterator[Callable[..., RunningRelay]]:
     yield start
     for relay in relays:
         relay.stop()
-
-
-@pytest.fixture(scope="session")
-def running_service() -> Iterator[RunningService]:
-    """A service as it is by default."""
-    running = RunningService()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def start_service() -> Iterator[Callable[..., RunningService]]:
-    """Starts services and stops them after the test."""
-    services: list[RunningService] = []
-
-    def start(*arguments: Any, **more: Any) -> RunningService:
-        services.append(RunningService(*arguments, **more))
-        return services[-1]
-
-    yield start
-    for service in services:
-        service.stop()
 
 
 @pytest.fixture
