@@ -51,13 +51,13 @@ def main() -> None:
 async def _measure(options: argparse.Namespace) -> None:
     service = Service()
     await service.start()
-    with relay(service.target, "stream") as (target, _, pid):
+    with relay(service.target, "--mix", "only-if-absent") as (target, _, pid):
         await _delay(service, target)
         await _memory(service, target, pid)
     print("\n| streams at once | chunks | late | latest, beyond what is printed | cores of the relay |")
     print("|---|---|---|---|---|")
     for count in options.streams:
-        with relay(service.target, "stream") as (target, printed, pid):
+        with relay(service.target) as (target, printed, pid):
             await _streams(service, target, printed, pid, count, options)
     await service.stop()
 
@@ -103,18 +103,20 @@ class Service:
 
 
 @contextlib.contextmanager
-def relay(a2f: str, mode: str) -> Iterator[tuple[str, float, int]]:
-    """A running relay: its address, the delay that it prints, in seconds, and its process."""
+def relay(a2f: str, *more: str) -> Iterator[tuple[str, float, int]]:
+    """A running relay in stream mode: its address, the delay that it prints, in seconds, and its process."""
     with socket.socket() as place:
         place.bind(("127.0.0.1", 0))
         target = f"127.0.0.1:{place.getsockname()[1]}"
-    command = [sys.executable, "-m", "dser_ext.cli.main", "relay", "--a2f", a2f, "--listen", target, "--mode", mode]
+    command = [sys.executable, "-m", "dser_ext.cli.main", "relay", "--a2f", a2f, "--listen", target]
+    command += ["--mode", "stream", *more]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
             process.stderr.readline()
-            printed = re.search(r"up to ([\d.]+) s", process.stderr.readline()) if mode == "stream" else None
-            yield target, float(printed[1]) if printed else 0.0, process.pid
+            printed = re.search(r"up to ([\d.]+) s", process.stderr.readline())
+            assert printed is not None
+            yield target, float(printed[1]), process.pid
         finally:
             process.terminate()
 
@@ -152,14 +154,23 @@ def chunks_of(seconds: float, chunk_seconds: float, seed: int = 0) -> list[bytes
     return [protocol.AudioStream(audio_with_emotion={"audio_buffer": part}).SerializeToString() for part in parts]
 
 
+def keyed(chunks: list[bytes]) -> list[bytes]:
+    """A line with a key of its own: with only-if-absent the relay holds nothing of it."""
+    first = protocol.AudioStream.FromString(chunks[0])
+    first.audio_with_emotion.emotions.add(time_code=0.0, emotion={"joy": 0.5})
+    return [first.SerializeToString(), *chunks[1:]]
+
+
 async def _delay(service: Service, target: str) -> None:
-    """Of messages that no recognition holds: those of the answer."""
-    print("| an answer's way | median | 90 of 100 are faster than |\n|---|---|---|")
+    """Of messages that wait for no recognition: a line's that has keys of its own, and those of the answer."""
+    print("| a message's way | median | 90 of 100 are faster than |\n|---|---|---|")
     for name, place in (("directly", service.target), ("through the relay", target)):
-        await speak(place, f"first {name}", chunks_of(3, 0.1), 0)
-        _, back = await speak(place, name, chunks_of(20, 0.1), 0.1)
-        answer = 1000 * (np.array(back) - service.answered[name])
-        print(f"| {name} | {np.median(answer):.2f} ms | {np.percentile(answer, 90):.2f} ms |", flush=True)
+        await speak(place, f"first {name}", keyed(chunks_of(3, 0.1)), 0)
+        sent, back = await speak(place, name, keyed(chunks_of(20, 0.1)), 0.1)
+        there = np.subtract(service.arrived[name], sent)
+        for way, taken in (("there", there), ("back", np.subtract(back, service.answered[name]))):
+            middle, most = 1000 * np.percentile(taken, (50, 90))
+            print(f"| {way}, {name} | {middle:.2f} ms | {most:.2f} ms |", flush=True)
 
 
 async def _memory(service: Service, target: str, pid: int) -> None:

@@ -67,18 +67,10 @@ class Audio:
         with self._source() as source:
             _check_header(self._name, source)
             chunks = _downmix(self._checked(source))
-            if source.rate == SAMPLE_RATE:
-                yield from chunks
-                return
-            stream = soxr.ResampleStream(source.rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
-            read = written = 0
+            resampler = Resampler(source.rate)
             for chunk in chunks:
-                piece = stream.resample_chunk(chunk)
-                read, written = read + len(chunk), written + len(piece)
-                yield piece
-            tail = stream.resample_chunk(np.zeros(0, np.float32), last=True)
-            missing = max(1, round(read / source.rate * SAMPLE_RATE)) - written
-            yield np.pad(tail, (0, max(0, missing - len(tail))))[:missing]
+                yield resampler.more(chunk)
+            yield resampler.rest()
 
     def _checked(self, source: Source) -> Iterator[NDArray[np.float32]]:
         frames = 0
@@ -179,6 +171,32 @@ class AudioArray(Audio):
 
     def _source(self) -> AbstractContextManager[Source]:
         return nullcontext(self)
+
+
+class Resampler:
+    """Mono samples at `rate` Hz, piece by piece → 16 kHz; all together as long as what came in, at least one sample."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        same = rate == SAMPLE_RATE
+        self._stream = None if same else soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
+        self.read = 0
+        """Samples that came in."""
+        self._written = 0
+
+    def more(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What comes next, (n,) → what is ready of it."""
+        self.read += len(samples)
+        ready = samples if self._stream is None else self._stream.resample_chunk(samples)
+        self._written += len(ready)
+        return ready
+
+    def rest(self) -> NDArray[np.float32]:
+        """Nothing comes any more → what is left."""
+        none = np.zeros(0, np.float32)
+        tail = none if self._stream is None else self._stream.resample_chunk(none, last=True)
+        missing = max(0, max(1, round(self.read / self._rate * SAMPLE_RATE)) - self._written)
+        return np.pad(tail, (0, max(0, missing - len(tail))))[:missing]
 
 
 def read(path: str | os.PathLike[str]) -> NDArray[np.float32]:

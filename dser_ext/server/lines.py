@@ -1,7 +1,7 @@
 """One line on its way through the relay: which of its messages may go on, and with which keys.
 
 `ClipLine` holds everything until the line is over and recognises it as a whole. `StreamLine` hears it while it is
-spoken and holds each chunk of sound until the keys up to its end are known.
+spoken and holds each chunk of sound until the keys up to its end are known, unless the client has keys that stay.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from dser_ext.audio import AudioArray
 from dser_ext.emotion.keyframes import Keyframes
+from dser_ext.emotion.names import A2F_EMOTIONS
 from dser_ext.emotion.style import Style
 from dser_ext.emotion.track import FRAME_RATE, EmotionTrack
 from dser_ext.formats.track_json import Performance
@@ -35,6 +36,7 @@ from dser_ext.server.voices import Voices
 Mode = Literal["clip", "stream"]
 STEP_SECONDS = 0.6  # between hearings of a live line: half of it is twice the work
 ROUNDING_SECONDS = 1e-6
+NEUTRAL = Keyframes(np.zeros(1), np.zeros((1, len(A2F_EMOTIONS)), np.float32))
 Result = TypeVar("Result")
 
 
@@ -140,7 +142,7 @@ class StreamLine:
         self._mixer.take(piece.keys)
         self._pieces.append(piece)
         self.raw.tell(await self._desk.run(self._hear, piece.sound))
-        return self._messages(self._live.until + ROUNDING_SECONDS)
+        return self._messages(np.inf if self._mixer.passes else self._live.until + ROUNDING_SECONDS)
 
     async def end(self) -> Iterator[bytes]:
         """The line is over → the messages that are left, but for EndOfAudio. Raises DserError."""
@@ -160,9 +162,9 @@ class StreamLine:
 
     def _messages(self, until: float) -> Iterator[bytes]:
         """The chunks that end by then, the first of them with all keys that are known by now."""
-        ours = self._live.keys
-        if ours is None or not self._pieces or self._pieces[0].end > until:
+        if not self._pieces or self._pieces[0].end > until:
             return
+        ours = self._live.keys or NEUTRAL  # a line that passes does not wait for ours
         if not self._begun:
             self._begun = True
             yield self._mixer.header(ours.values[0])

@@ -29,8 +29,6 @@ class Mixer:
 
     replace: the keys are ours. add: their values are the client's plus ours, at most 1. only-if-absent: they are the
     client's from its first key on, and ours before it.
-    passes: whether the client's keys go on untouched, since it has some and ours are only for want of them.
-
     Time codes only grow, over all calls of `keys`, and every key names all ten emotions. Raises RefusalError where
     the client's keys are used and go back in time.
     """
@@ -44,7 +42,7 @@ class Mixer:
         self._times: list[float] = []  # of the client's keys that count
         self._values: list[list[float]] = []
         self._sent_until = -1.0
-        self.passes = False
+        self._passes: bool | None = None  # until it is decided
 
     def take(self, keys: Iterable[Any]) -> None:
         """Keys of the client, as they come in."""
@@ -61,18 +59,23 @@ class Mixer:
             self._times.append(key.time_code)
             self._values.append(row)
 
-    def header(self, beginning: Rows) -> bytes:
-        """The header as it goes on, serialized. beginning: (10,) our emotions at the start.
+    @property
+    def passes(self) -> bool:
+        """Whether the client's keys go on untouched, since it has some and ours are only for want of them.
 
-        Now it is decided whether the client has keys.
+        Decided when the header goes on.
         """
-        self.passes = self._mix == "only-if-absent" and bool(self._times)
+        return self._mix == "only-if-absent" and bool(self._times) if self._passes is None else self._passes
+
+    def header(self, beginning: Rows) -> bytes:
+        """The header as it goes on, serialized. beginning: (10,) our emotions at the start."""
+        self._passes = self.passes
         message = AudioStream(audio_stream_header=self._header)
         post = message.audio_stream_header.emotion_post_processing_params
         if self._mix == "add":
             if self._off:
                 post.enable_preferred_emotion = True
-        elif not self.passes:
+        elif not self._passes:
             for name, value in EXACT.items():
                 setattr(post, name, value)
             emotions = message.audio_stream_header.emotion_params

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import queue
+import threading
 import time
 
 import a2f_server
@@ -231,6 +232,28 @@ def test_in_stream_mode_sound_leaves_while_the_line_goes_on(start_relay, a2f, sp
             if first is None and message.HasField("animation_data"):
                 first = time.monotonic()
     assert first < times[len(times) - 1] - 0.5
+
+
+def test_in_stream_mode_a_line_with_keys_that_stay_is_not_held(start_relay, a2f):
+    relay = start_relay(a2f.target, mode="stream", mix="only-if-absent")
+    answered = threading.Event()
+
+    def messages():
+        yield header()
+        yield piece(bytes(3200), (0.0, {"joy": 0.5}))
+        assert answered.wait(10), "0.1 s of sound was held until more came"
+        yield END
+
+    with grpc.insecure_channel(relay.target) as channel:
+        process = channel.stream_stream(
+            protocol.PROCESS_AUDIO_STREAM,
+            protocol.AudioStream.SerializeToString,
+            protocol.AnimationDataStream.FromString,
+        )
+        for message in process(messages(), timeout=20):
+            if message.HasField("animation_data_stream_header") or message.HasField("animation_data"):
+                answered.set()
+    assert answered.is_set()
 
 
 def test_a_voice_is_learned_by_name_and_changes_the_next_line(a2f, start_relay, speech):
