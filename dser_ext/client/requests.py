@@ -164,11 +164,20 @@ class Export(Request[bytes]):
         return b"".join(part.data for part in parts)
 
 
+@dataclass(frozen=True)
+class Pushed:
+    """The file of a line's animation; notes: why the keys may not be what was expected."""
+
+    animation: bytes
+    notes: list[str]
+
+
 @dataclass(frozen=True, eq=False)
-class Push(Request[bytes]):
+class Push(Request[Pushed]):
     """The file of a line's animation by the Audio2Face at `target`, "HOST:PORT", in a named format.
 
     settings: of Audio2Face, in YAML or JSON as `dser push --config` takes them. keys: to send; None: the line's own.
+    function_id, function_version_id: of a hosted Audio2Face.
     """
 
     method = "Push"
@@ -178,6 +187,8 @@ class Push(Request[bytes]):
     format: str = "a2f-json"
     settings: str = ""
     keys: Keyframes | None = None
+    function_id: str = ""
+    function_version_id: str = ""
 
     def messages(self) -> Iterator[Any]:
         options = messages.PushOptions(
@@ -186,13 +197,16 @@ class Push(Request[bytes]):
             recognition=self.line.options(),
             format=self.format,
             settings=self.settings,
+            function_id=self.function_id,
+            function_version_id=self.function_version_id,
         )
         for part in keys_messages(self.keys) if self.keys else ():
             options.keys.MergeFrom(part)
         return _with_sound(messages.PushRequest, options, sound(self.line.source, self.line.sample_rate))
 
-    def answer(self, parts: Sequence[Any]) -> bytes:
-        return b"".join(part.animation for part in parts)
+    def answer(self, parts: Sequence[Any]) -> Pushed:
+        notes = [warning for part in parts for warning in part.warnings]
+        return Pushed(b"".join(part.animation for part in parts), notes)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from itertools import count
@@ -18,7 +17,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha import reflection
 
 from dser_ext.audio2face.health import SERVICE as HEALTH
-from dser_ext.errors import Audio2FaceError, AudioError, DserError, FormatError, ModelError, VoiceError
+from dser_ext.errors import DserError
 from dser_ext.messages import DETAILS, METHODS, SERVICE, BadRequest, ErrorInfo, RetryInfo, Status
 from dser_ext.pool import POOL
 from dser_ext.server.call import Call, Resources
@@ -53,24 +52,6 @@ ANSWERS: dict[str, Answer] = {
 }
 """The function that answers each call."""
 
-UNKNOWN = (grpc.StatusCode.INVALID_ARGUMENT, "")
-REASONS: dict[type[DserError], tuple[grpc.StatusCode, str]] = {
-    AudioError: (grpc.StatusCode.INVALID_ARGUMENT, "audio"),
-    VoiceError: (grpc.StatusCode.INVALID_ARGUMENT, "options.voice"),
-    FormatError: (grpc.StatusCode.INVALID_ARGUMENT, "options"),
-    ModelError: (grpc.StatusCode.INTERNAL, ""),
-    Audio2FaceError: (grpc.StatusCode.FAILED_PRECONDITION, "options.target"),
-}
-"""The code that an error of ours ends a call with, and the field of the request that it is about."""
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A call that ends in an error. reason: for programs."""
-
-    refusal: RefusalError
-    reason: str
-
 
 class EmotionService:
     """dser.v1.EmotionService. observers: are told of every call that is over."""
@@ -102,10 +83,10 @@ class EmotionService:
         try:
             kind = GetMessageClass(METHODS[name].input_type)
             result = await self._answered(answer, Call(self._resources, context, caller, kind, data), context)
-            if not isinstance(result, Refused):
+            if not isinstance(result, RefusalError):
                 code = grpc.StatusCode.OK
                 return result
-            code = result.refusal.code
+            code = result.code
             await _abort(context, result)
         finally:
             self._resources.load.calls -= 1
@@ -126,14 +107,12 @@ class EmotionService:
                 )
             return await answer(call)
         except RefusalError as refusal:
-            return Refused(refusal, "REFUSED")
+            return refusal
         except DserError as error:
-            code, field = next((said for kind, said in REASONS.items() if isinstance(error, kind)), UNKNOWN)
-            name = type(error).__name__.removesuffix("Error").upper()
-            return Refused(RefusalError(str(error), code, field=field), name)
+            return RefusalError.of(error)
         except Exception:
             log.exception("a call failed")
-            return Refused(RefusalError("the service failed; see its log", grpc.StatusCode.INTERNAL), "FAILED")
+            return RefusalError("the service failed; see its log", grpc.StatusCode.INTERNAL, kind="FAILED")
 
 
 def _name(peer: str) -> str:
@@ -141,11 +120,10 @@ def _name(peer: str) -> str:
     return peer if peer != UNIX else f"{UNIX}{next(_calls)}"
 
 
-async def _abort(context: Any, refused: Refused) -> None:
+async def _abort(context: Any, refusal: RefusalError) -> None:
     """End a call with an error, told in full beside its code (google.rpc.Status)."""
-    refusal = refused.refusal
     status = Status(code=refusal.code.value[0], message=str(refusal))
-    status.details.add().Pack(ErrorInfo(reason=refused.reason, domain=DOMAIN))
+    status.details.add().Pack(ErrorInfo(reason=refusal.kind, domain=DOMAIN))
     if refusal.field:
         violation = BadRequest.FieldViolation(field=refusal.field, description=str(refusal))
         status.details.add().Pack(BadRequest(field_violations=[violation]))

@@ -25,7 +25,7 @@ from dser_ext.server.call import Call
 from dser_ext.server.exporting import send_file
 from dser_ext.server.received import Received
 from dser_ext.server.recognizing import ask, recognized
-from dser_ext.server.refusal import RefusalError
+from dser_ext.server.refusal import RefusalError, about
 from dser_ext.transfer import keyframes
 
 FORMAT = "a2f-json"
@@ -43,22 +43,33 @@ async def push(call: Call) -> None:
         raise RefusalError(
             f"{form[:80]!r} is no format; choose from {', '.join(ANIMATION_FORMATS)}", field="options.format"
         )
-    settings = Settings.from_config(parse_config(options.settings, "settings")) if options.settings else Settings()
-    given = keyframes([options.keys]) if options.HasField("keys") else await ask(call, options.recognition)
+    with about("options.settings"):
+        config = parse_config(options.settings, "settings") if options.settings else {}
+        settings = Settings.from_config(config)
+    given = (
+        keyframes([options.keys])
+        if options.HasField("keys")
+        else await ask(call, options.recognition, "options.recognition")
+    )
     with Received(options.recognition.name, options.recognition.audio_format, call.limits) as sound:
         async for message in call.messages(first):
             sound.take(message.audio)
         audio = sound.audio()
+        notes: list[str] = []
         if isinstance(given, Keyframes):
             keys = given
         else:
-            keys = (await recognized(call, given, audio, _report)).performance.keyframes
+            done = await recognized(call, given, audio, _report)
+            keys, notes = done.performance.keyframes, done.notes
         animation = await _animated(call, audio, keys, connection, settings)
 
     def write(path: Path) -> None:
         save_animation(animation, path, form, track_path=options.recognition.name)
 
-    await send_file(call, write, ANIMATION_FORMATS[form].suffix, lambda data: PushResponse(animation=data))
+    def part(data: bytes, begin: int) -> PushResponse:
+        return PushResponse(animation=data, warnings=[] if begin else notes)
+
+    await send_file(call, write, ANIMATION_FORMATS[form].suffix, part)
 
 
 def _report(progress: Any) -> Any:
@@ -78,7 +89,13 @@ def _connection(call: Call, options: Any) -> Connection:
             grpc.StatusCode.PERMISSION_DENIED,
             field="options.target",
         )
-    return Connection(options.target, options.tls, with_key=allowed is not None)
+    return Connection(
+        options.target,
+        options.tls,
+        function_id=options.function_id or None,
+        function_version_id=options.function_version_id or None,
+        with_key=allowed is not None,
+    )
 
 
 async def _animated(call: Call, audio: Audio, keys: Keyframes, connection: Connection, settings: Settings) -> Animation:

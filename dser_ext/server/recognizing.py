@@ -18,7 +18,7 @@ from dser_ext.recognition.recognizer import Recognizer, note_on
 from dser_ext.recognition.voice import VoiceProfile
 from dser_ext.server.call import Call
 from dser_ext.server.received import Received
-from dser_ext.server.refusal import RefusalError
+from dser_ext.server.refusal import RefusalError, about
 from dser_ext.transfer import frames_messages, head_message, keys_messages
 
 Result = TypeVar("Result")
@@ -81,13 +81,17 @@ def _report(progress: Any) -> Any:
     return RecognizeResponse(progress=progress)
 
 
-async def ask(call: Call, options: Any) -> Asked:
-    """What RecognizeOptions ask for. Raises RefusalError or DserError if it cannot be, before any sound is sent."""
-    recognizer = call.recognizer(options.model)
-    voice = await given_voice(call, recognizer, options.voice)
+async def ask(call: Call, options: Any, field: str = "options") -> Asked:
+    """What RecognizeOptions ask for. field: of the request, that they are.
+
+    Raises RefusalError if it cannot be, before any sound is sent.
+    """
+    recognizer = call.recognizer(options.model, f"{field}.model")
+    voice = await given_voice(call, recognizer, options.voice, f"{field}.voice")
     if options.waveform_bins > call.limits.waveform_bins:
-        raise RefusalError(f"at most {call.limits.waveform_bins} bins can be had", field="options.waveform_bins")
-    return Asked(recognizer, voice, presented(options.presentation), options.waveform_bins)
+        raise RefusalError(f"at most {call.limits.waveform_bins} bins can be had", field=f"{field}.waveform_bins")
+    wanted = presented(options.presentation, f"{field}.presentation")
+    return Asked(recognizer, voice, wanted, options.waveform_bins)
 
 
 async def recognized(call: Call, asked: Asked, audio: Audio, report: Any) -> Recognized:
@@ -117,21 +121,27 @@ def _reported(steps: Generator[float, None, Result], stage: int, total: float) -
             return end.value  # type: ignore[no-any-return]
 
 
-async def given_voice(call: Call, recognizer: Recognizer, data: bytes) -> VoiceProfile | None:
-    """The voice of a request, if there is one. Raises VoiceError if it is unusable."""
+async def given_voice(
+    call: Call, recognizer: Recognizer, data: bytes, field: str = "options.voice"
+) -> VoiceProfile | None:
+    """The voice of a request, if there is one. Raises RefusalError if it is unusable."""
     if not data:
         return None
-    voice = await call.once(lambda: VoiceProfile.from_bytes(data, "the voice sent"))
-    recognizer.check(voice)
+    with about(field):
+        voice = await call.once(lambda: VoiceProfile.from_bytes(data, "the voice sent"))
+        recognizer.check(voice)
     return voice
 
 
-def presented(asked: Any) -> Presented:
-    """What a Presentation asks for. Raises FormatError for what cannot be."""
+def presented(asked: Any, field: str = "options.presentation") -> Presented:
+    """What a Presentation asks for. Raises RefusalError for what cannot be."""
     fps, tolerance = asked.frame_rate_hz or FRAMES_PER_SECOND, asked.tolerance or TOLERANCE
-    check_number("frame_rate_hz", fps, 1, 240)
-    check_number("tolerance", tolerance, 1e-4, 0.5)
-    return Presented(_style(asked.style), fps, tolerance)
+    with about(f"{field}.frame_rate_hz"):
+        check_number("frame_rate_hz", fps, 1, 240)
+    with about(f"{field}.tolerance"):
+        check_number("tolerance", tolerance, 1e-4, 0.5)
+    with about(f"{field}.style"):
+        return Presented(_style(asked.style), fps, tolerance)
 
 
 def _style(text: str) -> Style:

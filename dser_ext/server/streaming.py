@@ -17,7 +17,7 @@ from dser_ext.recognition.stream import Stream
 from dser_ext.server.call import Call
 from dser_ext.server.received import given_format
 from dser_ext.server.recognizing import given_voice
-from dser_ext.server.refusal import RefusalError
+from dser_ext.server.refusal import RefusalError, about
 from dser_ext.server.sound import LiveSound
 from dser_ext.transfer import frames_messages, model_message
 
@@ -35,7 +35,8 @@ async def recognize_stream(call: Call) -> None:
     recognizer = call.recognizer(options.model)
     voice = await given_voice(call, recognizer, options.voice)
     look_ahead = options.look_ahead_seconds if options.HasField("look_ahead_seconds") else LOOK_AHEAD_SECONDS
-    check_number("options.look_ahead_seconds", look_ahead, 0, MOST_LOOK_AHEAD_SECONDS)
+    with about("options.look_ahead_seconds"):
+        check_number("look_ahead_seconds", look_ahead, 0, MOST_LOOK_AHEAD_SECONDS)
     kind, channels = given_format(options.pcm)
     rate = options.pcm.sample_rate_hz
     if channels != 1 or not RATES[0] <= rate <= RATES[1]:

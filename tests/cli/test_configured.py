@@ -47,3 +47,13 @@ def test_a_key_without_a_value_says_nothing(tmp_path):
 def test_what_is_neither_true_nor_false_is_refused(tmp_path, text):
     with pytest.raises(FormatError, match=r"insecure: .* is neither true nor false"):
         options(written(tmp_path, text))
+
+
+def test_a_value_that_its_flag_does_not_take_is_told_with_where_it_stands(tmp_path, monkeypatch):
+    file = written(tmp_path, "log-format: loud\n")
+    with pytest.raises(FormatError, match=r"serve\.yaml: log-format: invalid choice: 'loud'"):
+        options(file)
+    (tmp_path / "serve.yaml").unlink()
+    monkeypatch.setenv("DSER_LOG_FORMAT", "louder")
+    with pytest.raises(FormatError, match=r"^DSER_LOG_FORMAT: invalid choice: 'louder'"):
+        options()

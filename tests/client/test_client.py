@@ -101,8 +101,18 @@ def test_a_track_becomes_a_file(call: Call, target: str, tmp_path) -> None:
 @both
 def test_a_line_is_animated(call: Call, target: str, start_a2f) -> None:
     calm = Keyframes(np.zeros(1), np.zeros((1, 10), np.float32))
-    data = call(target, Push(Recognize(LINE), start_a2f().target, format="a2f-csv", keys=calm))
-    assert data.startswith(b",timeCode,")
+    a2f = start_a2f()
+    push = Push(Recognize(LINE), a2f.target, format="a2f-csv", keys=calm, function_id="one", function_version_id="two")
+    pushed = call(target, push)
+    assert pushed.animation.startswith(b",timeCode,")
+    assert pushed.notes == []
+    assert {"function-id": "one", "function-version-id": "two"}.items() <= a2f.metadata[-1].items()
+
+
+@both
+def test_a_pushed_line_without_speech_is_noted(call: Call, target: str, start_a2f) -> None:
+    pushed = call(target, Push(Recognize(np.zeros(16_000, np.float32), 16_000), start_a2f().target))
+    assert any("no speech" in note for note in pushed.notes)
 
 
 @both

@@ -44,7 +44,7 @@ def test_every_format_is_written_as_from_python(running_service, track, tmp_path
     ("options", "count", "field"),
     [
         ({"format": "../../etc/passwd"}, None, "options.format"),
-        ({"format": "json", "presentation": {"frame_rate_hz": 1e9}}, None, "options"),
+        ({"format": "json", "presentation": {"frame_rate_hz": 1e9}}, None, "options.presentation.frame_rate_hz"),
         ({"format": "json"}, 10, "frames"),
     ],
 )

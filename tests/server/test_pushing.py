@@ -62,7 +62,10 @@ def test_keys_that_are_given_are_sent_and_nothing_is_recognised(running_service,
     [
         ({"target": "nowhere"}, "options.target"),
         ({"format": "exe"}, "options.format"),
-        ({"settings": "a: [1"}, "options"),
+        ({"settings": "a: [1"}, "options.settings"),
+        ({"recognition": {"voice": b"noise"}}, "options.recognition.voice"),
+        ({"recognition": {"presentation": {"style": "?"}}}, "options.recognition.presentation.style"),
+        ({"function_id": "a b"}, "options.target"),
         ({"target": "127.0.0.1:9"}, "options.target"),
     ],
 )

@@ -77,8 +77,8 @@ def test_the_waveform_comes_with_the_track(running_service):
     [
         ({"model": "no"}, SOUND, grpc.StatusCode.NOT_FOUND, "options.model"),
         ({"voice": b"no"}, SOUND, grpc.StatusCode.INVALID_ARGUMENT, "options.voice"),
-        ({"presentation": {"style": __file__}}, SOUND, grpc.StatusCode.INVALID_ARGUMENT, "options"),
-        ({"presentation": {"tolerance": 9}}, SOUND, grpc.StatusCode.INVALID_ARGUMENT, "options"),
+        ({"presentation": {"style": __file__}}, SOUND, grpc.StatusCode.INVALID_ARGUMENT, "options.presentation.style"),
+        ({"presentation": {"tolerance": 9}}, SOUND, grpc.StatusCode.INVALID_ARGUMENT, "options.presentation.tolerance"),
         ({"waveform_bins": 1 << 30}, SOUND, grpc.StatusCode.INVALID_ARGUMENT, "options.waveform_bins"),
         ({}, b"", grpc.StatusCode.INVALID_ARGUMENT, "audio"),
         ({}, b"no sound" * 999, grpc.StatusCode.INVALID_ARGUMENT, "audio"),

@@ -120,8 +120,8 @@ def test_frames_come_while_the_line_goes_on(running_service):
     [
         ({"pcm": {"sample_rate_hz": 0}}, "options.pcm"),
         ({"pcm": {"channels": 2}}, "options.pcm"),
-        ({"look_ahead_seconds": 99.0}, "options"),
-        ({"look_ahead_seconds": float("nan")}, "options"),
+        ({"look_ahead_seconds": 99.0}, "options.look_ahead_seconds"),
+        ({"look_ahead_seconds": float("nan")}, "options.look_ahead_seconds"),
         ({"voice": b"no"}, "options.voice"),
         ({"model": "no"}, "options.model"),
     ],
