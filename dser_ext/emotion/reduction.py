@@ -45,19 +45,23 @@ def fewest_keyframes(curves: Curves, tolerance: float) -> Keyframes:
     return result(keyframes_in_steps(curves, tolerance))
 
 
-def keyframes_in_steps(curves: Curves, tolerance: float) -> Generator[float, None, Keyframes]:
+def keyframes_in_steps(
+    curves: Curves, tolerance: float, exact: NDArray[np.bool_] | None = None
+) -> Generator[float, None, Keyframes]:
     """Keys on frames of `curves`, the first and the last frame among them, that miss no value by more than `tolerance`.
 
     tolerance: largest error allowed over all ten emotions at every frame, in the unit of the curves, ≥ 0.00001.
-    Says between steps how many seconds have keys. Raises FormatError if the tolerance is smaller than that or the
-    curves leave [0, 1].
+    exact: (F,) frames that are missed by no more than the least tolerance. Says between steps how many seconds have
+    keys. Raises FormatError if the tolerance is smaller than that or the curves leave [0, 1].
     """
     if not tolerance >= LEAST_TOLERANCE:
         raise FormatError(f"a tolerance must be at least {LEAST_TOLERANCE:.5f}, not {tolerance}")
     target = curves.values.astype(np.float64)
     if not ((target >= 0) & (target <= 1)).all():
         raise FormatError("curves must lie between 0 and 1 before they can become keyframes")
-    slack = tolerance - ROUNDING
+    slack = np.full((len(target), 1), tolerance - ROUNDING)
+    if exact is not None:
+        slack[exact] = LEAST_TOLERANCE - ROUNDING
     low, high = np.maximum(target - slack, 0), np.minimum(target + slack, 1)
     still = low.max(axis=0) <= high.min(axis=0)
     frames = _frames_that_matter(target[:, ~still], round(CONSTANT_MARGIN_SECONDS * curves.fps))
