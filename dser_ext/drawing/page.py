@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from dser_ext.drawing import panels
-from dser_ext.drawing.colours import INK, SOFT_INK
+from dser_ext.emotion.colours import INK, SOFT_INK
 from dser_ext.envelope import Envelope
 from dser_ext.formats.track_json import Performance
 

@@ -15,7 +15,7 @@ from matplotlib.collections import PolyCollection
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from dser_ext.drawing.colours import A2F_COLOURS, EMOTION_COLOURS, INK, RULE, SOFT_INK, TINT
+from dser_ext.emotion.colours import A2F_COLOURS, EMOTION_COLOURS, INK, RULE, SOFT_INK, TINT
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.emotion.names import A2F_EMOTIONS, EMOTIONS
 from dser_ext.emotion.track import EmotionTrack

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dser_ext.emotion.audio2emotion import Audio2Emotion
 from dser_ext.emotion.curves import Curves, frame_count
-from dser_ext.emotion.names import A2F_EMOTIONS, EMOTIONS, TO_A2F
+from dser_ext.emotion.names import A2F_EMOTIONS, EMOTIONS, NEUTRAL, TO_A2F
 from dser_ext.emotion.settings import check_emotions, check_number, check_switch, checked_settings
 from dser_ext.emotion.track import EmotionTrack
 from dser_ext.errors import FormatError
@@ -52,6 +52,7 @@ class Style:
     name: str = "natural"
     gain: float = 1.0  # 0 to 4: multiplies every emotion
     contrast: float = 1.0  # 0.3 to 3: above 1 the strongest emotion gains on the others
+    max_emotions: int = len(TO_A2F)  # 1 to 5: so many of those heard at a moment show, the strongest
     smoothing_seconds: float = 0.2  # 0 to 5: full width of the window that the curves are averaged in
     gains: Mapping[str, float] = field(default_factory=dict)  # 0 to 4 an Audio2Face emotion, on top of `gain`
     limits: Mapping[str, float] = field(default_factory=dict)  # 0 to 1 an Audio2Face emotion: its ceiling
@@ -61,11 +62,12 @@ class Style:
     extended: bool = False
     """Also feed the five emotions that are never heard by themselves, by `EXTENDED`."""
     audio2emotion: Audio2Emotion | None = None
-    """NVIDIA's post-processing in place of contrast, smoothing and the strength of the preferred mood."""
+    """NVIDIA's post-processing in place of contrast, smoothing, the most emotions and the preferred mood's strength."""
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
             check_number(f"style: {name}", getattr(self, name), low, high)
+        check_number("style: max_emotions", self.max_emotions, 1, len(TO_A2F), whole=True)
         check_switch("style: extended", self.extended)
         for name, high in (("gains", 4.0), ("limits", 1.0), ("preferred", 1.0)):
             emotions = dict(getattr(self, name))
@@ -90,9 +92,10 @@ class Style:
         """The ten emotions before gain and limits, (F, 10)."""
         if self.audio2emotion is not None:
             return self.audio2emotion.apply(np.log(np.float64(track.at(times))), _vector(self.preferred, 0.0), fps)
-        mixture = _smoothed(track.mean.astype(np.float64), track.times, self.smoothing_seconds)
+        strongest = _strongest(track.mean.astype(np.float64), self.max_emotions)
+        mixture = _smoothed(strongest, track.times, self.smoothing_seconds)
         sharpened = mixture**self.contrast
-        sharpened /= sharpened.sum(axis=1, keepdims=True)
+        sharpened /= np.maximum(sharpened.sum(axis=1, keepdims=True), 1e-9)
         values = np.zeros((len(times), len(A2F_EMOTIONS)))
         for emotion, channel in TO_A2F.items():
             heard = np.interp(times, track.times, sharpened[:, EMOTIONS.index(emotion)])
@@ -120,6 +123,18 @@ def _extend(values: NDArray[np.float64]) -> None:
     for name, (one, other) in EXTENDED.items():
         column[name][:] = 2 * np.minimum(column[one], column[other])
     column["grief"][:] = np.maximum(0, column["sadness"] - GRIEF) / (1 - GRIEF)
+
+
+def _strongest(mixture: NDArray[np.float64], most: int) -> NDArray[np.float64]:
+    """The mixture without all but so many of the emotions that show; what they leave is neutral."""
+    shown = [EMOTIONS.index(emotion) for emotion in TO_A2F]
+    if most >= len(shown):
+        return mixture
+    kept = mixture.copy()
+    weakest = np.argsort(mixture[:, shown], axis=1)[:, : len(shown) - most]
+    np.put_along_axis(kept, np.array(shown)[weakest], 0.0, axis=1)
+    kept[:, NEUTRAL] += 1 - kept.sum(axis=1)
+    return np.asarray(kept)
 
 
 def _vector(values: Mapping[str, float], otherwise: float) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from typing import IO, Any
 from dser_ext.errors import FormatError
 from dser_ext.formats.a2f_csv import write_csv
 from dser_ext.formats.a2f_json import write_json
+from dser_ext.formats.a2f_yaml import write_a2f_yaml
 from dser_ext.formats.blendshapes import Animation
 from dser_ext.formats.files import written_whole
 from dser_ext.formats.livelink_csv import write_livelink
@@ -27,7 +28,11 @@ class TrackFormat:
     write: Callable[[Performance, str | os.PathLike[str]], None]
 
 
-TRACK_FORMATS = {"json": TrackFormat(".json", write_track), "csv": TrackFormat(".csv", write_table)}
+TRACK_FORMATS = {
+    "json": TrackFormat(".json", write_track),
+    "csv": TrackFormat(".csv", write_table),
+    "a2f-yaml": TrackFormat(".yaml", write_a2f_yaml),
+}
 """By name. Several may share a suffix; of those the first is the suffix's default."""
 
 

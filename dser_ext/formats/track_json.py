@@ -59,18 +59,19 @@ class Performance:
         return self.style.apply(self.track, self.fps)
 
 
-def write_track(performance: Performance, path: str | os.PathLike[str]) -> None:
+def write_track(performance: Performance, path: str | os.PathLike[str], beside: dict[str, Any] | None = None) -> None:
     """Write the document, whole or not at all, in pieces: two hours never become one string.
 
+    beside: more of it that readers of tracks pass over.
     Values keep six significant digits, times of the track the microsecond, and times of keys the nanosecond: where a
     curve jumps within a frame, a key half a microsecond off would be off in value by more than rounding.
     Raises FormatError if the file cannot be written.
     """
     with written_whole(path) as file:
-        _write(performance, file)
+        _write(performance, file, beside or {})
 
 
-def _write(performance: Performance, file: IO[str]) -> None:
+def _write(performance: Performance, file: IO[str], beside: dict[str, Any]) -> None:
     track, keys = performance.track, performance.keyframes
     head = {
         "schema": SCHEMA,
@@ -83,7 +84,7 @@ def _write(performance: Performance, file: IO[str]) -> None:
     _write_times(file, track.times, digits=6)
     for name in ("concentration", "mean", "std"):
         _write_rows(file, name, (getattr(piece, name) for piece in _pieces(track)))
-    settings = {"style": performance.style.to_json(), "fps": performance.fps}
+    settings = {"style": performance.style.to_json(), "fps": performance.fps, **beside}
     file.write(",\n" + _text(settings)[1:-1])
     file.write(',\n"keyframes": {' + _text({"names": A2F_EMOTIONS})[1:-1])
     _write_times(file, keys.times, digits=9)

@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 
 from dser_ext.drawing import page
-from dser_ext.drawing.colours import A2F_COLOURS, EMOTION_COLOURS
 from dser_ext.drawing.plot import WAVEFORM_BINS, draw
+from dser_ext.emotion.colours import A2F_COLOURS, EMOTION_COLOURS
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.emotion.names import A2F_EMOTIONS, EMOTIONS, TO_A2F
 from dser_ext.emotion.style import Style

@@ -13,8 +13,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dser_ext.drawing.colours import EMOTION_COLOURS, INK, SOFT_INK
 from dser_ext.drawing.panels import Shares, emotions
+from dser_ext.emotion.colours import EMOTION_COLOURS, INK, SOFT_INK
 from dser_ext.emotion.names import EMOTIONS
 from dser_ext.emotion.track import FRAME_RATE
 from dser_ext.formats.files import written_whole

@@ -1,0 +1,505 @@
+"""Panel: all that the Auto-emote panel knows and can do, without any UI.
+
+Its methods are called from one thread, and never wait: what takes time is done by `work.Worker`, and `update`, called
+once a frame, takes over what has come. `revision` grows with every change, so a view knows when to draw again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dser_ext.client.requests import Presentation, Push, Recognize
+from dser_ext.emotion.edits import EditedKeys
+from dser_ext.emotion.keyframes import Keyframes
+from dser_ext.emotion.names import A2F_EMOTIONS
+from dser_ext.emotion.style import PRESETS
+from dser_ext.emotion.track import EmotionTrack
+from dser_ext.envelope import Envelope
+from dser_ext.errors import DserError
+from dser_ext.formats import TRACK_FORMATS
+from dser_ext.formats.a2f_yaml import a2f_yaml
+from dser_ext.formats.files import written_whole
+from dser_ext.panel import text
+from dser_ext.panel.document import Document, Voice, open_session, save_session, session_path
+from dser_ext.panel.history import History
+from dser_ext.panel.service import Service
+from dser_ext.panel.voices import Heard, Voices
+from dser_ext.panel.work import Task, Worker
+
+RECOGNISE, KEYS, PUSH, SERVICE = "recognise", "keys", "push", "service"
+WAVEFORM_BINS = 20_000
+MOST_RECENT = 12
+LIVE_SECONDS = 1.0  # without a change, after which a live panel pushes
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What went wrong: one sentence, and what an engineer wants to see."""
+
+    sentence: str
+    details: str = ""
+
+
+@dataclass(frozen=True)
+class Question:
+    """Something to decide before it goes on: what is asked, and what each answer does."""
+
+    sentence: str
+    answers: tuple[tuple[str, Callable[[], None]], ...]
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What recognising came to; keys: made for the style asked for."""
+
+    track: EmotionTrack
+    keys: Keyframes
+    waveform: Envelope | None
+    notes: list[str]
+    heard: Heard
+
+
+class Panel:
+    """The panel of one window. service: that hears the lines."""
+
+    def __init__(self, service: Service | None = None) -> None:
+        self.service = service or Service()
+        self.recent: list[str] = []
+        self.problem: Problem | None = None
+        self.question: Question | None = None
+        self.notice = ""
+        self.heard = Heard()
+        """The voice that the line was measured against last."""
+        self.chosen: frozenset[float] = frozenset()
+        """Times of the keys that are chosen."""
+        self.span: tuple[float, float] | None = None
+        """Seconds from and to that are chosen."""
+        self.playhead = 0.0
+        self.target = ""
+        """Of Audio2Face, HOST:PORT."""
+        self.live = False
+        self.revision = 0
+        self._history = History(Document())
+        self._saved = self._history.state
+        self._voices, self._worker = Voices(), Worker()
+        self._remaking: Document | None = None  # whose keys are being made
+        self._pushed: Document | None = None
+        self._changed_at = 0.0
+
+    # What there is
+
+    @property
+    def document(self) -> Document:
+        """The line as it is now."""
+        return self._history.state
+
+    @property
+    def dirty(self) -> bool:
+        """Whether there is something that is not saved."""
+        return self.document is not self._saved and self.document.edited is not None
+
+    @property
+    def task(self) -> Task | None:
+        """What the animator waits for: recognising, or Audio2Face."""
+        return self._worker.task(RECOGNISE) or self._worker.task(PUSH)
+
+    @property
+    def undoes(self) -> str:
+        return self._history.undoes
+
+    @property
+    def redoes(self) -> str:
+        return self._history.redoes
+
+    @property
+    def indices(self) -> list[int]:
+        """Of the keys that are chosen."""
+        edited = self.document.edited
+        return [] if edited is None else np.flatnonzero(np.isin(edited.keys.times, list(self.chosen))).tolist()
+
+    def update(self) -> None:
+        """Take over what has come; once a frame."""
+        if self._worker.fetch():
+            self._touch()
+        document = self.document
+        if document.pending and (self._worker.task(KEYS) is None or self._remaking is not document):
+            self._remake(document)
+        due = time.monotonic() - self._changed_at > LIVE_SECONDS
+        if self.live and due and not document.pending and document.edited and document is not self._pushed:
+            self.push()
+
+    def close(self) -> None:
+        """End what is going on."""
+        self._worker.close()
+
+    # The line
+
+    def open(self, path: str) -> None:
+        """Another line, or the session kept beside it, or a session; asks first if there are unsaved changes."""
+        path = path.strip().strip('"')
+        if path:
+            self._guarded(lambda: self._open(path))
+
+    def _open(self, path: str) -> None:
+        self.cancel()
+        beside = session_path(path)
+        session = path if path.lower().endswith(".json") else str(beside) if beside.is_file() else ""
+        with self._said():
+            if session:
+                document = open_session(session)
+            else:
+                if not Path(path).is_file():
+                    raise DserError(f"{path}: is no file; type the path of a recording, or drop it here")
+                document = replace(self._settings(), path=path)
+            self._history = History(document)
+            self._saved = document
+            self.chosen, self.span, self.playhead, self.notice = frozenset(), None, 0.0, ""
+            self.recent = [document.path, *(each for each in self.recent if each != document.path)][:MOST_RECENT]
+
+    def _settings(self) -> Document:
+        """A document without a line, with the settings of this one."""
+        now = self.document
+        return Document(voice=now.voice, style=now.style, fps=now.fps, tolerance=now.tolerance)
+
+    def set_voice(self, voice: Voice) -> None:
+        """Measure the line against another voice, from the next Auto-emote on."""
+        if voice != self.document.voice:
+            self._push(text.DID["voice"], replace(self.document, voice=voice), "voice")
+
+    # Recognising
+
+    def auto_emote(self) -> None:
+        """Hear the line, and key its emotions."""
+        document, session = self.document, list(self.recent)
+        if not document.path:
+            self._fail(text.NO_LINE)
+            return
+        self.problem = None
+
+        def work(task: Task) -> _Result:
+            task.report("service", 0, 0)
+            with self.service.client() as client:
+                heard = self._voices.of(document.voice, document.path, session, client, task.report)
+                asked = Presentation(document.style, document.fps, document.tolerance)
+                request = Recognize(document.path, voice=heard.data, presentation=asked, waveform_bins=WAVEFORM_BINS)
+                got = client.call(request, report=task.report)
+            if document.voice.path and got.track.voice and not heard.lines:
+                heard = replace(heard, lines=got.track.voice.lines, seconds=got.track.voice.seconds)
+            return _Result(got.track, got.keyframes, got.waveform, got.notes, heard)
+
+        def then(result: _Result) -> None:
+            now, kept = self.document, self.document.edited
+            self.heard, self.notice = result.heard, "; ".join(result.notes)
+            same = (now.style, now.fps, now.tolerance) == (document.style, document.fps, document.tolerance)
+            fresh = kept is None or not (kept.kept.any() or kept.locks)
+            edited = EditedKeys.untouched(result.keys) if fresh or kept is None else kept
+            self._push(
+                text.DID["recognise"],
+                replace(now, track=result.track, edited=edited, waveform=result.waveform, pending=not (fresh and same)),
+            )
+
+        self._start(RECOGNISE, work, then)
+
+    def cancel(self) -> None:
+        """Stop recognising or pushing; nothing changes."""
+        self._worker.cancel(RECOGNISE)
+        self._worker.cancel(PUSH)
+        self._touch()
+
+    # How it looks
+
+    def set_style(self, gesture: str = "", **settings: Any) -> None:
+        """Change settings of the style. gesture: changes in a row that have the same one are undone together."""
+        style = self.document.style
+        with self._said():
+            changed = replace(style, **settings)
+            if changed != style:
+                self._push(text.DID["tune"], self.document.styled(changed), gesture)
+
+    def set_preset(self, name: str) -> None:
+        """One of the styles with a name, with all of its settings."""
+        if PRESETS[name] != self.document.style:
+            self._push(text.DID["style"], self.document.styled(PRESETS[name]))
+
+    def set_trim(self, emotion: str, gain: float, gesture: str = "") -> None:
+        """More or less of one Audio2Face emotion, 0 to 4."""
+        gains = {name: value for name, value in {**self.document.style.gains, emotion: gain}.items() if value != 1.0}
+        self.set_style(gesture, gains=gains)
+
+    def set_preferred(self, emotion: str) -> None:
+        """The mood to lean to; "" for none."""
+        style = self.document.style
+        strength = style.preferred_strength or 0.5
+        self.set_style(preferred={emotion: 1.0} if emotion else {}, preferred_strength=strength if emotion else 0.0)
+
+    def set_tolerance(self, tolerance: float, gesture: str = "") -> None:
+        """How far the keys may miss the curves."""
+        with self._said():
+            if tolerance != self.document.tolerance:
+                self._push(text.DID["tolerance"], self.document.keyed(self.document.fps, tolerance), gesture)
+
+    # Keys
+
+    def choose(self, times: Iterable[float], *, more: bool = False) -> None:
+        """Choose these keys, or these too."""
+        self.chosen = frozenset(times) | (self.chosen if more else frozenset())
+        self._touch()
+
+    def choose_all(self) -> None:
+        """Choose every key."""
+        if self.document.edited is not None:
+            self.choose(self.document.edited.keys.times.tolist())
+
+    def choose_span(self, start: float, end: float) -> None:
+        """Choose what lies between these times, and the keys there."""
+        start, end = min(start, end), max(start, end)
+        self.span = (max(0.0, start), min(end, self.document.seconds))
+        edited = self.document.edited
+        times = edited.keys.times if edited else np.zeros(0)
+        self.choose(times[(start <= times) & (times <= end)].tolist())
+
+    def choose_nothing(self) -> None:
+        """Neither keys nor a span."""
+        self.span = None
+        self.choose(())
+
+    def drag(self, since: Document, indices: list[int], frames: int, emotion: str, rise: float) -> None:
+        """Move keys of the document that a drag began with, and raise one of their emotions."""
+        if since.edited is not None and indices:
+            self._moved(text.DID["drag"], since.edited, indices, frames, emotion, rise, "drag")
+
+    def drop(self) -> None:
+        """The drag is over."""
+        self._history.close()
+
+    def nudge(self, frames: int, emotion: str = "", rise: float = 0.0) -> None:
+        """Move the chosen keys by frames, or raise one of their emotions."""
+        if self.document.edited is not None and self.indices:
+            gesture = f"nudge {sorted(self.indices)}"
+            self._moved(text.DID["nudge"], self.document.edited, self.indices, frames, emotion, rise, gesture)
+
+    def _moved(
+        self, what: str, edited: EditedKeys, indices: list[int], frames: int, emotion: str, rise: float, gesture: str
+    ) -> None:
+        changed = edited.moved(indices, frames, self.document.fps) if frames else edited
+        if rise and emotion:
+            column = edited.keys.values[indices, A2F_EMOTIONS.index(emotion)]
+            changed = changed.with_values(indices, emotion, column + rise)
+        if changed is not edited or self.document.edited is not edited:
+            self._push(what, self.document.edit(changed), gesture)
+            self.choose(changed.keys.times[indices].tolist())
+
+    def add_key(self, seconds: float) -> None:
+        """A key on the curve, on the nearest frame."""
+        if (edited := self.document.edited) is not None:
+            moment = round(seconds * self.document.fps) / self.document.fps
+            if (changed := edited.added(moment)) is not edited:
+                self._push(text.DID["add"], self.document.edit(changed))
+            self.choose((moment,))
+
+    def delete(self) -> None:
+        """Delete the chosen keys."""
+        if (edited := self.document.edited) is not None:
+            if (changed := edited.without(self.indices)) is not edited:
+                self._push(text.DID["delete"], self.document.edit(changed))
+            self.choose_nothing()
+
+    def lock(self) -> None:
+        """Keep the chosen span as it is, or that between the chosen keys."""
+        edited, span = self.document.edited, self._chosen_span()
+        if edited is not None and span is not None and span[0] < span[1]:
+            self._push(text.DID["lock"], self.document.edit(edited.locked(*span)))
+
+    def unlock(self) -> None:
+        """Free the chosen span, or everything, and make its keys anew."""
+        if (edited := self.document.edited) is not None:
+            changed = edited.unlocked(*(self._chosen_span() or (0.0, self.document.seconds)))
+            self._push(text.DID["unlock"], replace(self.document.edit(changed), pending=True))
+
+    def _chosen_span(self) -> tuple[float, float] | None:
+        if self.span is not None:
+            return self.span
+        return (min(self.chosen), max(self.chosen)) if self.chosen else None
+
+    def undo(self) -> None:
+        """Take the last change back."""
+        self._history.undo()
+        self.choose_nothing()
+
+    def redo(self) -> None:
+        """Do again what was taken back."""
+        self._history.redo()
+        self.choose_nothing()
+
+    def seek(self, seconds: float) -> None:
+        """Put the playhead somewhere."""
+        self.playhead = min(max(0.0, seconds), self.document.seconds)
+        self._touch()
+
+    # Out of here
+
+    def save(self) -> None:
+        """Keep the session beside the line."""
+        with self._said():
+            path = session_path(self.document.path)
+            save_session(self.document, path)
+            self._saved, self.notice = self.document, text.SAVED.format(path=path.name)
+
+    def export(self, form: str) -> None:
+        """Write a file of a named format beside the line."""
+        with self._said():
+            performance = self.document.performance
+            if performance is None:
+                raise DserError(text.NOTHING_YET)
+            known = TRACK_FORMATS[form]
+            path = Path(self.document.path).with_suffix(known.suffix)
+            known.write(performance, path)
+            self.notice = text.EXPORTED.format(path=path.name)
+
+    def keys_as_yaml(self) -> str:
+        """The keys for the clipboard; "" if there are none."""
+        if self.document.edited is None:
+            self._fail(text.NOTHING_YET)
+            return ""
+        self.notice = text.COPIED
+        self._touch()
+        return a2f_yaml(self.document.edited.keys)
+
+    def push(self) -> None:
+        """Have Audio2Face animate the line with the keys as they are."""
+        document, target = self.document, self.target.strip()
+        if document.edited is None:
+            self._fail(text.NOTHING_YET)
+            return
+        self.problem, self._pushed = None, document
+        keys, path = document.edited.keys, Path(document.path).with_suffix(".a2f.json")
+
+        def work(task: Task) -> list[str]:
+            task.report("service", 0, 0)
+            with self.service.client() as client:
+                pushed = client.call(Push(Recognize(document.path), target, keys=keys), report=task.report)
+            with written_whole(path, "wb") as file:
+                file.write(pushed.animation)
+            return pushed.notes
+
+        def then(notes: list[str]) -> None:
+            self.notice = "; ".join([text.PUSHED.format(path=path.name), *notes])
+
+        self._start(PUSH, work, then)
+
+    # The service
+
+    def look_for_service(self) -> None:
+        """See whether the service is there."""
+        self._start(SERVICE, lambda _: self.service.look(), _nothing)
+
+    def start_service(self) -> None:
+        """Start the service."""
+        self._start(SERVICE, lambda _: self.service.start(), _nothing)
+
+    def stop_service(self) -> None:
+        """End the service."""
+        self._start(SERVICE, lambda _: self.service.stop(), _nothing)
+
+    # Questions and problems
+
+    def dismiss(self) -> None:
+        """The problem has been seen."""
+        self.problem = None
+        self._touch()
+
+    def answer(self, number: int) -> None:
+        """Answer the question with this one of its answers."""
+        question, self.question = self.question, None
+        if question is not None:
+            question.answers[number][1]()
+        self._touch()
+
+    def _guarded(self, go_on: Callable[[], None]) -> None:
+        """Go on, but not over unsaved changes without asking."""
+        if not self.dirty:
+            go_on()
+            return
+
+        def save() -> None:
+            self.save()
+            if not self.dirty:
+                go_on()
+
+        name = os.path.basename(self.document.path)  # noqa: PTH119 (as typed)
+        answers = ((text.SAVE_THEM, save), (text.DROP_THEM, go_on), (text.STAY, _nothing))
+        self.question = Question(text.UNSAVED.format(name=name), answers)
+        self._touch()
+
+    def _remake(self, document: Document) -> None:
+        self._remaking = document
+        curves, edited = document.curves, document.edited
+        if curves is None or edited is None:
+            return
+
+        def work(task: Task) -> EditedKeys:
+            steps = edited.remade_in_steps(curves, document.tolerance)
+            while True:
+                try:
+                    task.report("keying", next(steps), document.seconds)
+                except StopIteration as end:
+                    made: EditedKeys = end.value
+                    return made
+
+        def then(made: EditedKeys) -> None:
+            if self.document is document:
+                self._history.amend(replace(document, edited=made, pending=False))
+
+        self._start(KEYS, work, then)
+
+    def _push(self, what: str, document: Document, gesture: str = "") -> None:
+        self._history.push(what, document, gesture)
+        self._touch()
+
+    def _touch(self) -> None:
+        self.revision += 1
+        self._changed_at = time.monotonic()
+
+    def _start(self, name: str, work: Callable[[Task], Any], then: Callable[[Any], None]) -> None:
+        self._worker.start(name, work, then, self._failed)
+        self._touch()
+
+    def _failed(self, error: Exception) -> None:
+        details = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        self._fail(str(error) if isinstance(error, DserError) else text.CRASHED, details)
+
+    def _fail(self, sentence: str, details: str = "") -> None:
+        self.problem = Problem(sentence, details)
+        self._touch()
+
+    def _said(self) -> _Said:
+        return _Said(self)
+
+
+def _nothing(_: object = None) -> None:
+    """What follows where nothing is to follow."""
+
+
+class _Said:
+    """Around something that may fail by a user's mistake: the panel says so."""
+
+    def __init__(self, panel: Panel) -> None:
+        self._panel = panel
+
+    def __enter__(self) -> None:
+        self._panel.problem = None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        self._panel._touch()
+        if isinstance(error, DserError):
+            self._panel._failed(error)
+            return True
+        return False

@@ -1,0 +1,54 @@
+"""Colours and sizes of the panel: dark, as Kit's own windows are."""
+
+from __future__ import annotations
+
+from dser_ext.emotion.colours import A2F_COLOURS, EMOTION_COLOURS
+
+Rgb = tuple[int, int, int]
+
+GROUND: Rgb = (0x2A, 0x2C, 0x30)  # of the panel
+PAPER: Rgb = (0x1C, 0x1E, 0x22)  # of the curves
+FIELD: Rgb = (0x1F, 0x21, 0x24)
+RAISED: Rgb = (0x3C, 0x40, 0x46)
+HOVERED: Rgb = (0x4A, 0x4F, 0x57)
+TEXT: Rgb = (0xE3, 0xE6, 0xEA)
+SOFT_TEXT: Rgb = (0xA9, 0xB0, 0xBA)
+ACCENT: Rgb = (0x2F, 0x6F, 0xB4)
+ON_ACCENT: Rgb = (0xFF, 0xFF, 0xFF)
+GOOD: Rgb = (0x6C, 0xC0, 0x8B)
+WARN: Rgb = (0xF2, 0xB9, 0x4B)
+BAD: Rgb = (0xF2, 0x8B, 0x82)
+RULE: Rgb = (0x33, 0x36, 0x3C)
+WAVE: Rgb = (0x43, 0x49, 0x52)
+LOCKED: Rgb = (0x5B, 0x54, 0x2E)
+SPAN: Rgb = (0x2B, 0x45, 0x62)
+
+LEAST_CONTRAST = 3.0  # of a curve against its ground (WCAG 2.2, 1.4.11)
+
+
+def contrast(one: Rgb, other: Rgb) -> float:
+    """Contrast ratio of two colours, 1 to 21 (WCAG 2.2)."""
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(colour: Rgb) -> float:
+    linear = [c / 255 / 12.92 if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _on_paper(colour: str) -> Rgb:
+    """An emotion's colour, lightened until it stands out."""
+    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    found = (red, green, blue)
+    while contrast(found, PAPER) < LEAST_CONTRAST:
+        found = (
+            found[0] + (255 - found[0]) // 12 + 1,
+            found[1] + (255 - found[1]) // 12 + 1,
+            found[2] + (255 - found[2]) // 12 + 1,
+        )
+    return found
+
+
+EMOTIONS: dict[str, Rgb] = {name: _on_paper(colour) for name, colour in {**A2F_COLOURS, **EMOTION_COLOURS}.items()}
+"""Of the six and of the ten; those of the same name have the same."""
