@@ -22,6 +22,7 @@ VOICE_TIP = (
     "the same character the emotions become much surer."
 )
 VOICE_PATH_TIP = "The .voice file, or the folder with the character's lines."
+HEARD_OF = "{lines} lines heard, {seconds:.0f} s of speech"
 VOICE_NONE = "measured against people in general; other lines of the character make it surer"
 
 SERVICE_OFF = "the recogniser is not running"
@@ -121,3 +122,11 @@ DID = {
     "lock": "locking",
     "unlock": "unlocking",
 }
+
+
+def voice_words(kind: str, lines: int, seconds: float, advice: str) -> str:
+    """How well the character is known."""
+    if kind == "none":
+        return VOICE_NONE
+    known = HEARD_OF.format(lines=lines, seconds=seconds) if lines else ""
+    return "; ".join(part for part in (known, advice) if part)

@@ -52,3 +52,69 @@ def _on_paper(colour: str) -> Rgb:
 
 EMOTIONS: dict[str, Rgb] = {name: _on_paper(colour) for name, colour in {**A2F_COLOURS, **EMOTION_COLOURS}.items()}
 """Of the six and of the ten; those of the same name have the same."""
+
+
+def argb(colour: Rgb, opacity: float = 1.0) -> int:
+    """As omni.ui's style sheets want it: 0xAABBGGRR."""
+    red, green, blue = colour
+    return round(255 * opacity) << 24 | blue << 16 | green << 8 | red
+
+
+CLEAR = 0x00000000
+SMALL, NORMAL, LARGE = 13, 14, 17  # pixels of text
+STYLE = {
+    "Window": {"background_color": argb(GROUND)},
+    "ScrollingFrame": {"background_color": argb(GROUND), "secondary_color": argb(RAISED)},
+    "Label": {"color": argb(TEXT), "font_size": NORMAL},
+    "Label::soft": {"color": argb(SOFT_TEXT), "font_size": SMALL},
+    "Label::good": {"color": argb(GOOD), "font_size": SMALL},
+    "Label::warn": {"color": argb(WARN), "font_size": SMALL},
+    "Label::bad": {"color": argb(BAD), "font_size": NORMAL},
+    "Button": {"background_color": argb(RAISED), "border_radius": 3, "padding": 3, "margin": 0},
+    "Button:hovered": {"background_color": argb(HOVERED)},
+    "Button:disabled": {"background_color": argb(GROUND)},
+    "Button.Label": {"color": argb(TEXT), "font_size": NORMAL},
+    "Button.Label:disabled": {"color": argb(SOFT_TEXT)},
+    "Button::main": {"background_color": argb(ACCENT), "border_radius": 4},
+    "Button.Label::main": {"color": argb(ON_ACCENT), "font_size": LARGE},
+    "Button::on": {"background_color": argb(ACCENT)},
+    "Button.Label::on": {"color": argb(ON_ACCENT)},
+    "Field": {
+        "background_color": argb(FIELD),
+        "color": argb(TEXT),
+        "border_radius": 3,
+        "padding": 3,
+        "font_size": NORMAL,
+    },
+    "ComboBox": {
+        "background_color": argb(FIELD),
+        "color": argb(TEXT),
+        "secondary_color": argb(RAISED),
+        "font_size": NORMAL,
+    },
+    "Slider": {
+        "background_color": argb(FIELD),
+        "secondary_color": argb(ACCENT),
+        "color": argb(TEXT),
+        "draw_mode": 1,  # filled
+        "border_radius": 3,
+        "font_size": NORMAL,
+    },
+    "CheckBox": {"background_color": argb(FIELD), "color": argb(TEXT), "border_radius": 2},
+    "CollapsableFrame": {
+        "background_color": argb(GROUND),
+        "secondary_color": argb(RAISED),
+        "font_size": NORMAL,
+        "padding": 2,
+    },
+    "ProgressBar": {
+        "background_color": argb(FIELD),
+        "color": argb(ACCENT),
+        "secondary_color": argb(TEXT),
+        "font_size": SMALL,
+    },
+    "Rectangle::problem": {"background_color": argb((0x4A, 0x27, 0x27)), "border_radius": 3},
+    "Rectangle::question": {"background_color": argb((0x4A, 0x3F, 0x22)), "border_radius": 3},
+    "Tooltip": {"background_color": argb(RAISED), "color": argb(TEXT), "font_size": SMALL, "margin": 4},
+}
+"""Of the whole panel."""

@@ -1,0 +1,71 @@
+"""The panel in a Kit application: its settings, its frames, its clipboard and its entry in the Window menu."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import carb.settings
+import omni.kit.app
+import omni.ui as ui
+
+from dser_ext.panel import text
+from dser_ext.panel.model import Panel
+from dser_ext.panel.service import Service
+from dser_ext.panel.window import PanelWindow
+
+SETTINGS = "/exts/dser.audio2face"
+REMEMBERED = "/persistent/exts/dser.audio2face"
+
+
+class Host:
+    """A panel in this application, until it is closed."""
+
+    def __init__(self) -> None:
+        settings = carb.settings.get_settings()
+        self.panel = Panel(Service(settings.get(f"{SETTINGS}/service") or ""))
+        self.panel.recent = [path for path in settings.get(f"{REMEMBERED}/recent") or [] if path]
+        self.panel.target = settings.get(f"{REMEMBERED}/audio2face") or settings.get(f"{SETTINGS}/audio2face") or ""
+        self.window = PanelWindow(self.panel, copy)
+        self._frames = every_frame(self.window.tick)
+        if hasattr(ui.Workspace, "set_show_window_fn"):
+            ui.Workspace.set_show_window_fn(text.TITLE, self._show)
+
+    def close(self) -> None:
+        """Close the window, and remember what is to be there next time."""
+        self._frames = None
+        if hasattr(ui.Workspace, "set_show_window_fn"):
+            ui.Workspace.set_show_window_fn(text.TITLE, lambda _: None)
+        settings = carb.settings.get_settings()
+        settings.set(f"{REMEMBERED}/recent", self.panel.recent)
+        settings.set(f"{REMEMBERED}/audio2face", self.panel.target)
+        self.window.destroy()
+
+    def _show(self, visible: bool) -> None:
+        self.window.window.visible = visible
+
+
+def every_frame(act: Callable[[], None]) -> Any:
+    """Call it with every update of the application, for as long as what comes back is kept."""
+    app = omni.kit.app
+    with suppress(ImportError, AttributeError):  # before Kit 107 there is no event dispatcher
+        import carb.eventdispatcher
+
+        return carb.eventdispatcher.get_eventdispatcher().observe_event(
+            observer_name="dser.audio2face", event_name=app.GLOBAL_EVENT_UPDATE, on_event=lambda _: act()
+        )
+    stream = app.get_app().get_update_event_stream()
+    return stream.create_subscription_to_pop(lambda _: act(), name="dser.audio2face")
+
+
+def copy(words: str) -> None:
+    """Put text into the clipboard, by whatever this application has for it."""
+    try:
+        import omni.kit.clipboard
+
+        omni.kit.clipboard.copy(words)
+    except ImportError:
+        from omni.ui.testing import set_clipboard_text  # of omni.ui outside of a full Kit
+
+        set_clipboard_text(words)
