@@ -197,7 +197,7 @@ class Panel:
 
         def then(result: _Result) -> None:
             now, kept = self.document, self.document.edited
-            self.heard, self.notice = result.heard, "; ".join(result.notes)
+            self.heard, self.notice = result.heard, text.notes_in_words(result.notes)
             same = (now.style, now.fps, now.tolerance) == (document.style, document.fps, document.tolerance)
             fresh = kept is None or not (kept.kept.any() or kept.locks)
             edited = EditedKeys.untouched(result.keys) if fresh or kept is None else kept

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 TITLE = "Auto-emote"
 
 LINE = "Line"
@@ -122,6 +124,11 @@ DID = {
     "lock": "locking",
     "unlock": "unlocking",
 }
+
+
+def notes_in_words(notes: Iterable[str]) -> str:
+    """What the recogniser has to say of a line, but for what the panel says beside the voice in words of its own."""
+    return "; ".join(note for note in notes if not note.startswith("without a voice"))
 
 
 def voice_words(kind: str, lines: int, seconds: float, advice: str) -> str:

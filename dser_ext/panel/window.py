@@ -34,7 +34,7 @@ class PanelWindow:
         self._fields, self._keys = Fields(), key_names(ui)
         self._revision = -1
         self._progress: tuple[object, ...] = ()
-        self.window = ui.Window(text.TITLE, **{"width": WIDTH, "height": HEIGHT, **window})
+        self.window = ui.Window(text.TITLE, **{"width": WIDTH, "height": HEIGHT, "padding_x": 8, "padding_y": 8, **window})
         self.window.frame.set_style(theme.STYLE)
         self.window.set_key_pressed_fn(self._key)
         accepts, dropped = (lambda _: True), (lambda event: panel.open(event.mime_data))
@@ -66,8 +66,7 @@ class PanelWindow:
 
     def _build(self) -> None:
         panel = self.panel
-        with ui.VStack(spacing=GAP, style={"margin_width": 6}):
-            ui.Spacer(height=2)
+        with ui.VStack(spacing=GAP):
             with ui.HStack(height=ROW, spacing=GAP):
                 self._tabs = [
                     button(text.SINGLE, text.LINE_TIP, lambda: self._tab(0), width=72, name="on"),
@@ -86,7 +85,6 @@ class PanelWindow:
                         self.send = Send(panel, self._fields, self._copy)
                 self.batch = BatchTab(panel, self._fields, opened=lambda: self._tab(0))
             self._message = ui.Frame(height=0, build_fn=self._build_message)
-            ui.Spacer(height=2)
 
     def _build_line(self) -> None:
         panel, fields = self.panel, self._fields
@@ -175,15 +173,18 @@ class PanelWindow:
     def _strip(self, kind: str, sentence: str, details: str, answers: list[str]) -> None:
         with ui.ZStack(height=0):
             ui.Rectangle(name=kind)
-            with ui.VStack(spacing=GAP, style={"margin": 4}, height=0):
-                ui.Label(sentence, word_wrap=True, height=0)
-                with ui.HStack(height=ROW, spacing=GAP):
+            with ui.VStack(spacing=GAP, height=0):
+                ui.Spacer(height=2)
+                with ui.HStack(height=0, spacing=GAP):
+                    ui.Spacer(width=2)
+                    ui.Label(sentence, word_wrap=True, height=0)
                     for number, answer in enumerate(answers):
-                        button(answer, answer, partial(self._answered, number), width=80)
-                    ui.Spacer()
+                        button(answer, answer, partial(self._answered, number), width=72)
+                    ui.Spacer(width=2)
                 if details:
-                    with ui.CollapsableFrame(text.DETAILS, collapsed=True, height=0):
-                        ui.Label(details, name="soft", word_wrap=True)
+                    with ui.CollapsableFrame(text.DETAILS, collapsed=True, height=0), ui.ScrollingFrame(height=120):
+                        ui.Label(details, name="soft", word_wrap=True, height=0)
+                ui.Spacer(height=2)
 
     # What it shows
 
