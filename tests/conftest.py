@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-for part in ("audio2face", "server"):
+for part in ("audio2face", "server", "panel"):
     sys.path.append(str(Path(__file__).parent / part))
 
 
