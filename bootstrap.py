@@ -3,6 +3,8 @@
 python bootstrap.py try           recognise the bundled line of speech and draw it; results in the folder try
 python bootstrap.py test [ARGS]   run the fast tests; ARGS go to pytest (-m "" runs all tests)
 python bootstrap.py check         ruff and mypy
+python bootstrap.py kit [PYTHON]  make this folder an Omniverse Kit extension: what Kit lacks goes into pip_prebundle, for
+                                  Kit's Python (3.12 unless told), and the service into .venv
 
 The second time it starts at once, unless the project has changed. Needs Python 3.10 or newer and nothing else.
 """
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -19,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 RECIPE = ["pyproject.toml", "constraints.txt"]
 SHIPPED = ["dser_ext", "training/dser_training", "models", "samples", "README.md", "LICENSE"]
+IN_KIT = ["numpy", "grpcio", "protobuf"]
 LINE, VOICE, KEYS, PICTURE = "samples/three_moods.ogg", "samples/voice", "try/line.json", "try/line.png"
 
 
@@ -33,6 +37,8 @@ def main(arguments: list[str]) -> int:
         return try_it()
     if command == "check" and not rest:
         return check()
+    if command == "kit" and len(rest) <= 1:
+        return kit(*rest)
     print(__doc__)
     return 0 if command in ("help", "-h", "--help") else 2
 
@@ -54,6 +60,23 @@ def check() -> int:
     """Style and types; all tools have their say before the verdict."""
     python = test_environment() / "python"
     return max(run(python, "-m", *tool) for tool in (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]))
+
+
+def kit(version: str = "3.12") -> int:
+    """What the extension needs beside Kit: packages for Kit's Python, and an environment that the service runs in."""
+    programs = environment(".venv", ["."], RECIPE + SHIPPED)
+    folder, stamp = ROOT / "pip_prebundle", ROOT / "pip_prebundle" / "built.txt"
+    state = f"{version}\n{fingerprint(RECIPE)}"
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != state:
+        shutil.rmtree(folder, ignore_errors=True)
+        pip = [programs / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        wheels = ["--only-binary=:all:", "--python-version", version, "--target", folder]
+        if code := run(*pip, *wheels, "-c", "constraints.txt", *IN_KIT):
+            return code
+        stamp.write_text(state, encoding="utf-8")
+    print(f"Extension:  {ROOT} (Kit calls it as this folder is called: it must be dser.audio2face)")
+    print(f"In Kit:     Extension Manager, its settings: add the folder {ROOT.parent}; then enable Auto-emote")
+    return 0
 
 
 def test_environment() -> Path:

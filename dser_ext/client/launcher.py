@@ -103,8 +103,14 @@ def _python() -> str:
         return own
     if all(find_spec(name) for name in NEEDED):
         return sys.executable
+    name, programs = ("python.exe", "Scripts") if sys.platform == "win32" else ("python", "bin")
+    found = [Path(__file__).resolve().parents[2] / ".venv" / programs / name]  # where `bootstrap.py kit` puts it
     if program := shutil.which("dser"):
-        beside = Path(program).resolve().with_name("python.exe" if sys.platform == "win32" else "python")
-        if beside.exists():
-            return str(beside)
-    raise ServiceError(f"dser is not installed in this Python; install it in another, and set {PYTHON} to that one")
+        found.append(Path(program).resolve().with_name(name))
+    for python in found:
+        if python.exists():
+            return str(python)
+    raise ServiceError(
+        f"dser is not installed for this application; run `python bootstrap.py kit` in its folder, or set {PYTHON} to "
+        "the Python that it is installed in"
+    )
