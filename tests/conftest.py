@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-for part in ("audio2face", "server", "panel"):
+collect_ignore = ["kit/dser.kit_tests", "kit/exts"]  # run inside Kit, by kit/test_kit.py
+
+for part in ("audio2face", "server", "panel", "kit"):
     sys.path.append(str(Path(__file__).parent / part))
 
 

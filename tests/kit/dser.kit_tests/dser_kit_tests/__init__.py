@@ -1,0 +1,1 @@
+"""Tests of the extension, to be run inside of Kit."""

@@ -1,0 +1,33 @@
+"""The extension starts and stops as often as one likes, and leaves nothing behind."""
+
+import asyncio
+import threading
+
+import omni.ui as ui
+from omni.kit import ui_test
+
+from dser_kit_tests.tests.panel import TITLE, PanelTest, enable
+
+
+def ours():
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("dser")]
+
+
+class TestExtension(PanelTest):
+    async def test_it_comes_and_goes(self):
+        tasks = len(asyncio.all_tasks())
+        for _ in range(5):
+            await enable(False)
+            window = ui.Workspace.get_window(TITLE)
+            assert window is None or not window.visible
+            assert ours() == []
+            assert len(asyncio.all_tasks()) == tasks
+            await enable(True)
+            assert ui.Workspace.get_window(TITLE).visible
+
+    async def test_what_was_opened_is_remembered(self):
+        await self.open()
+        await enable(False)
+        await enable(True)
+        await self.place(640)
+        assert ui_test.find(f"{TITLE}//Frame/**/Button[*].text=='…'").widget.enabled
