@@ -3,8 +3,8 @@
 python bootstrap.py try           recognise the bundled line of speech and draw it; results in the folder try
 python bootstrap.py test [ARGS]   run the fast tests; ARGS go to pytest (-m "" runs all tests)
 python bootstrap.py check         ruff and mypy
-python bootstrap.py kit [PYTHON]  make this folder an Omniverse Kit extension: what Kit lacks goes into pip_prebundle, for
-                                  Kit's Python (3.12 unless told), and the service into .venv
+python bootstrap.py kit [PYTHON]  make this folder an Omniverse Kit extension: what Kit lacks, for
+                                  its Python (3.12 unless told), and an environment for the service
 
 The second time it starts at once, unless the project has changed. Needs Python 3.10 or newer and nothing else.
 """

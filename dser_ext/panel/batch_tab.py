@@ -11,7 +11,7 @@ import omni.ui as ui
 from dser_ext.panel import text
 from dser_ext.panel.batch import FAILED, Batch
 from dser_ext.panel.model import Panel
-from dser_ext.panel.widgets import GAP, ROW, Fields, button
+from dser_ext.panel.widgets import GAP, ROW, Fields, button, explain
 
 STATE = 90  # pixels
 NAMES = {"done": "good", "kept": "soft", "waiting": "soft", "running": "warn", "failed": "bad"}
@@ -27,7 +27,7 @@ class BatchTab:
         self._frame = ui.VStack(spacing=GAP, visible=False)
         with self._frame:
             with ui.HStack(height=ROW, spacing=GAP):
-                ui.Label(text.FOLDER, width=52, tooltip=text.FOLDER_TIP)
+                explain(ui.Label(text.FOLDER, width=52), text.FOLDER_TIP)
                 self._folder = fields.text(text.FOLDER_TIP, self.batch.look)
                 button(text.OPEN, text.FOLDER_TIP, self._look, width=56)
             with ui.ZStack(height=34):

@@ -12,7 +12,7 @@ from dser_ext.emotion.style import PRESETS
 from dser_ext.formats import TRACK_FORMATS
 from dser_ext.panel import text
 from dser_ext.panel.model import Panel
-from dser_ext.panel.widgets import GAP, LABEL, ROW, Fields, button, pick, show
+from dser_ext.panel.widgets import GAP, LABEL, ROW, Fields, button, explain, pick, show
 
 TOLERANCES = (0.005, 0.1)  # that the slider reaches
 SLIDERS = {
@@ -31,16 +31,16 @@ class Look:
         self._panel = panel
         with ui.CollapsableFrame(text.LOOK, height=0), ui.VStack(spacing=GAP, height=0):
             with ui.HStack(height=ROW, spacing=GAP):
-                ui.Label(text.STYLE, width=LABEL, tooltip=text.STYLE_TIP)
+                explain(ui.Label(text.STYLE, width=LABEL), text.STYLE_TIP)
                 self._presets = list(PRESETS)
                 self._style = fields.choice(text.STYLE_TIP, self._presets, self._choose)
             self._sliders = {name: self._slider(fields, name) for name in ("gain", "contrast", "smoothing_seconds")}
             with ui.HStack(height=ROW, spacing=GAP):
-                ui.Label(text.MOST, width=LABEL, tooltip=text.MOST_TIP)
+                explain(ui.Label(text.MOST, width=LABEL), text.MOST_TIP)
                 counts = [str(number) for number in range(1, len(TO_A2F) + 1)]
                 self._most = fields.choice(text.MOST_TIP, counts, lambda index: panel.set_style(max_emotions=index + 1))
             with ui.HStack(height=ROW, spacing=GAP):
-                ui.Label(text.PREFERRED, width=LABEL, tooltip=text.PREFERRED_TIP)
+                explain(ui.Label(text.PREFERRED, width=LABEL), text.PREFERRED_TIP)
                 moods = [text.NO_PREFERENCE, *A2F_EMOTIONS]
                 self._mood = fields.choice(
                     text.PREFERRED_TIP, moods, lambda index: panel.set_preferred(moods[index] if index else "")
@@ -99,12 +99,12 @@ class Send:
 
         with ui.CollapsableFrame(text.SEND, height=0), ui.VStack(spacing=GAP, height=0):
             with ui.HStack(height=ROW, spacing=GAP):
-                ui.Label(text.A2F, width=LABEL, tooltip=text.A2F_TIP)
+                explain(ui.Label(text.A2F, width=LABEL), text.A2F_TIP)
                 self._target = fields.text(text.A2F_TIP, self._aim)
                 button(text.PUSH, text.PUSH_TIP, self._push, width=56)
-                self._live = ui.CheckBox(width=18, tooltip=text.LIVE_TIP)
+                self._live = explain(ui.CheckBox(width=18), text.LIVE_TIP)
                 self._watch = self._live.model.subscribe_value_changed_fn(self._set_live)
-                ui.Label(text.LIVE, width=28, tooltip=text.LIVE_TIP)
+                explain(ui.Label(text.LIVE, width=28), text.LIVE_TIP)
             with ui.HStack(height=ROW, spacing=GAP):
                 forms = list(TRACK_FORMATS)
                 tip = text.EXPORT_TIP.format(formats=", ".join(forms))

@@ -18,7 +18,7 @@ from dser_ext.panel.view import View
 LEFT, RIGHT, MIDDLE = 0, 1, 2
 CLICK_PIXELS = 3.0  # within which a press and a release are a click
 ZOOM = 0.8  # a notch of the wheel
-MOST_LABELS = 24
+MOST_LABELS, LABEL_ROOM = 24, 24  # labels, and pixels that each needs
 LEAST_WIDTH, LEAST_HEIGHT = 50, 50  # pixels, below which nothing is drawn
 
 
@@ -32,14 +32,17 @@ class CurveArea:
         self._provider = ui.ByteImageProvider()
         self._press: tuple[float, float] | None = None  # where a button went down
         self._drag: Callable[[float, float], None] | None = None
-        with ui.VStack(spacing=0):
+        # A frame that clips may be narrower than what is placed in it; else a panel could never become narrower again.
+        self._frame = ui.Frame(horizontal_clipping=True)
+        with self._frame, ui.VStack(spacing=0):
             with ui.ZStack():
                 ui.Rectangle(style={"background_color": theme.argb(theme.PAPER)})
                 ui.ImageWithProvider(self._provider, fill_policy=ui.IwpFillPolicy.IWP_STRETCH)
-                with ui.Placer(offset_x=0, draggable=False) as self._head:
+                with ui.Placer(offset_x=0) as self._head:
                     ui.Rectangle(width=1, style={"background_color": theme.argb(theme.TEXT)})
-                self._ground = ui.Rectangle(style={"background_color": theme.CLEAR}, name="curves")
                 self._empty = ui.Label(text.EMPTY, alignment=ui.Alignment.CENTER, name="soft")
+                # A button, so that whoever drags in it does not drag the window.
+                self._ground = ui.InvisibleButton(name="curves")
             self._labels = []
             with ui.ZStack(height=16):
                 for _ in range(MOST_LABELS):
@@ -71,7 +74,7 @@ class CurveArea:
             if self._document is None or document.seconds != self._document.seconds:
                 view.fit(document.seconds)
             self._document = document
-        view.width, view.height = int(self._ground.computed_width), int(self._ground.computed_height)
+        view.width, view.height = int(self._frame.computed_width), int(self._ground.computed_height)
         if view.width < LEAST_WIDTH or view.height < LEAST_HEIGHT:
             return False
         seen = (view.width, view.height, view.start, view.end, view.kind, view.shown)
@@ -88,12 +91,15 @@ class CurveArea:
         return True
 
     def _label(self) -> None:
-        places = ticks(self.view) if self._panel.document.track else []
-        for (placer, label), seconds in zip(self._labels, [*places, *[None] * MOST_LABELS]):  # noqa: B905 (as many as fit)
-            label.visible = seconds is not None and self.view.x(seconds) < self.view.width - 24
-            if seconds is not None:
-                placer.offset_x = max(0.0, self.view.x(seconds) + 2)
-                label.text = f"{int(seconds // 60)}:{seconds % 60:04.1f}" if self.view.end > 60 else f"{seconds:g} s"
+        view = self.view
+        places = ticks(view) if self._panel.document.track else []
+        fitting = [seconds for seconds in places if view.x(seconds) < view.width - LABEL_ROOM][:MOST_LABELS]
+        for number, (placer, label) in enumerate(self._labels):
+            label.visible = number < len(fitting)
+            placer.offset_x = max(0.0, view.x(fitting[number]) + 2) if label.visible else 0.0
+            if label.visible:
+                minutes, rest = divmod(fitting[number], 60)
+                label.text = f"{minutes:.0f}:{rest:04.1f}" if view.end > 60 else f"{rest:g} s"
 
     def _place(self, x: float, y: float) -> tuple[float, float]:
         return x - self._ground.screen_position_x, y - self._ground.screen_position_y

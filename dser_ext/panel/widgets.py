@@ -9,7 +9,17 @@ from typing import Any
 import omni.ui as ui
 
 ROW, GAP = 24, 4  # pixels
-LABEL = 118
+LABEL, TIP = 118, 260
+
+
+def explain(widget: Any, words: str) -> Any:
+    """Say this where the mouse rests on the widget."""
+
+    def build() -> None:
+        ui.Label(words, word_wrap=True, width=TIP)
+
+    widget.set_tooltip_fn(build)
+    return widget
 
 
 class Fields:
@@ -30,13 +40,14 @@ class Fields:
 
     def text(self, tip: str, done: Callable[[str], None], **layout: Any) -> Any:
         """A field for text; `done` is told what was typed when it is left or Enter is pressed."""
-        field = ui.StringField(height=ROW, tooltip=tip, **layout)
+        field = explain(ui.StringField(height=ROW, **layout), tip)
 
         def begin(_: Any) -> None:
             self.typing = True
 
         def end(model: Any) -> None:
             self.typing = False
+            field.focus_keyboard(False)  # else the next Enter would go on with it
             if not self.filling:
                 done(model.get_value_as_string())
 
@@ -45,7 +56,7 @@ class Fields:
 
     def choice(self, tip: str, names: Sequence[str], chosen: Callable[[int], None], **layout: Any) -> Any:
         """One of several; `chosen` is told which."""
-        box = ui.ComboBox(0, *names, height=ROW, tooltip=tip, **layout)
+        box = explain(ui.ComboBox(0, *names, height=ROW, **layout), tip)
 
         def changed(model: Any, _: Any) -> None:
             if not self.filling:
@@ -59,8 +70,8 @@ class Fields:
     ) -> Any:
         """A row with a slider; `moved` is told every value, `done` when it is let go."""
         with ui.HStack(height=ROW, spacing=GAP):
-            ui.Label(label, width=LABEL, tooltip=tip)
-            slider = ui.FloatSlider(min=span[0], max=span[1], tooltip=tip, name=label)
+            explain(ui.Label(label, width=LABEL), tip)
+            slider = explain(ui.FloatSlider(min=span[0], max=span[1], name=label), tip)
 
         def changed(model: Any) -> None:
             if not self.filling:
@@ -77,7 +88,7 @@ class Fields:
 
 def button(label: str, tip: str, clicked: Callable[[], None], **layout: Any) -> Any:
     """A button."""
-    return ui.Button(label, tooltip=tip, clicked_fn=clicked, **{"height": ROW, **layout})
+    return explain(ui.Button(label, clicked_fn=clicked, **{"height": ROW, **layout}), tip)
 
 
 def pick(box: Any, index: int) -> None:

@@ -18,7 +18,7 @@ from dser_ext.panel.keyboard import CONTROL, SHIFT, key_names
 from dser_ext.panel.model import Panel
 from dser_ext.panel.service import READY, STARTING
 from dser_ext.panel.text import FACE, HEARD
-from dser_ext.panel.widgets import GAP, ROW, Fields, button, pick, show
+from dser_ext.panel.widgets import GAP, ROW, Fields, button, explain, pick, show
 
 WIDTH, HEIGHT = 640, 860
 CHIP = 104  # width of a name in the legend
@@ -34,7 +34,9 @@ class PanelWindow:
         self._fields, self._keys = Fields(), key_names(ui)
         self._revision = -1
         self._progress: tuple[object, ...] = ()
-        self.window = ui.Window(text.TITLE, **{"width": WIDTH, "height": HEIGHT, "padding_x": 8, "padding_y": 8, **window})
+        self.window = ui.Window(
+            text.TITLE, **{"width": WIDTH, "height": HEIGHT, "padding_x": 8, "padding_y": 8, **window}
+        )
         self.window.frame.set_style(theme.STYLE)
         self.window.set_key_pressed_fn(self._key)
         accepts, dropped = (lambda _: True), (lambda event: panel.open(event.mime_data))
@@ -73,7 +75,7 @@ class PanelWindow:
                     button(text.BATCH, text.FOLDER_TIP, lambda: self._tab(1), width=72),
                 ]
                 ui.Spacer()
-                self._service = ui.Label("", name="soft", width=0, tooltip=text.SERVICE_TIP)
+                self._service = explain(ui.Label("", name="soft", width=0), text.SERVICE_TIP)
                 self._start = button(text.START, text.SERVICE_TIP, self._start_or_stop, width=56)
             with ui.ZStack():
                 self._single = ui.VStack(spacing=GAP)
@@ -89,12 +91,12 @@ class PanelWindow:
     def _build_line(self) -> None:
         panel, fields = self.panel, self._fields
         with ui.HStack(height=ROW, spacing=GAP):
-            ui.Label(text.LINE, width=52, tooltip=text.LINE_TIP)
+            explain(ui.Label(text.LINE, width=52), text.LINE_TIP)
             self._path = fields.text(text.LINE_TIP, self._typed)
             button(text.OPEN, text.OPEN_TIP, lambda: panel.open(self._path.model.get_value_as_string()), width=56)
             self._recent_frame = ui.Frame(width=26, build_fn=self._build_recent)
         with ui.HStack(height=ROW, spacing=GAP):
-            ui.Label(text.VOICE, width=52, tooltip=text.VOICE_TIP)
+            explain(ui.Label(text.VOICE, width=52), text.VOICE_TIP)
             names = [text.VOICES[kind] for kind in VOICES]
             self._voice = fields.choice(text.VOICE_TIP, names, lambda index: self._choose_voice(VOICES[index]))
             self._voice_path = fields.text(
@@ -157,7 +159,7 @@ class PanelWindow:
                             ui.Spacer()
                         ui.Label(name, name="" if on else "soft")
                     tip = text.LEGEND_TIP.format(name=name)
-                    chip = ui.Rectangle(style={"background_color": theme.CLEAR}, tooltip=tip, name=name)
+                    chip = explain(ui.Rectangle(style={"background_color": theme.CLEAR}, name=name), tip)
                 chip.set_mouse_pressed_fn(lambda *_, name=name: self._legend_does(view.toggle, name))
                 chip.set_mouse_double_clicked_fn(lambda *_, name=name: self._legend_does(view.solo, name))
 
@@ -169,6 +171,8 @@ class PanelWindow:
             self._strip("problem", panel.problem.sentence, panel.problem.details, [text.CLOSE])
         elif panel.notice:
             ui.Label(panel.notice, name="soft", word_wrap=True, height=0)
+        else:
+            ui.Spacer(height=0)  # a frame in which nothing is built keeps what it had
 
     def _strip(self, kind: str, sentence: str, details: str, answers: list[str]) -> None:
         with ui.ZStack(height=0):
@@ -215,8 +219,8 @@ class PanelWindow:
         edited = document.edited
         self._count.text = text.KEYS.format(count=len(edited.keys.times)) if edited else ""
         self._undo.enabled, self._redo.enabled = bool(panel.undoes), bool(panel.redoes)
-        self._undo.tooltip = text.UNDO_TIP.format(what=panel.undoes) if panel.undoes else text.NOTHING_TO_UNDO
-        self._redo.tooltip = text.REDO_TIP.format(what=panel.redoes) if panel.redoes else text.NOTHING_TO_REDO
+        explain(self._undo, text.UNDO_TIP.format(what=panel.undoes) if panel.undoes else text.NOTHING_TO_UNDO)
+        explain(self._redo, text.REDO_TIP.format(what=panel.redoes) if panel.redoes else text.NOTHING_TO_REDO)
         self.look.show()
         self.send.show()
         self._message.rebuild()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 
@@ -43,6 +44,11 @@ def says(part):
     return any(part in each for each in words())
 
 
+def keyed():
+    """Whether it is said how many keys there are."""
+    return any(re.fullmatch(r"\d+ keys", each) for each in words())
+
+
 async def until(holds, what):
     latest = time.monotonic() + PATIENCE_SECONDS
     while not holds():
@@ -59,10 +65,6 @@ async def picture(name):
 async def enable(on):
     omni.kit.app.get_app().get_extension_manager().set_extension_enabled_immediate(EXTENSION, on)
     await ui_test.wait_n_updates(5)
-
-
-def seconds():
-    return json.loads(LINE.with_suffix(".dser.json").read_text())["audio"]["seconds"]
 
 
 class PanelTest(omni.kit.test.AsyncTestCase):
@@ -90,17 +92,19 @@ class PanelTest(omni.kit.test.AsyncTestCase):
     async def emote(self):
         await self.open()
         await button("Auto-emote").click()
-        await until(lambda: says(" keys") and there("Button[*].text=='Auto-emote'"), "keys")
+        await until(lambda: keyed() and there("Button[*].text=='Auto-emote'"), "keys")
 
     async def saved(self):
         """What the panel keeps of the line."""
+        path = LINE.with_suffix(".dser.json")
+        path.unlink(missing_ok=True)
         await ui_test.press("S", control=True)
-        await until(lambda: says("is saved"), "the session")
-        return json.loads(LINE.with_suffix(".dser.json").read_text())
+        await until(path.exists, "the session")
+        return json.loads(path.read_text())
 
     def curves(self, session):
         """Where the keys of a session are to be seen, and what listens to the mouse there."""
-        ground = find("Rectangle[*].name=='curves'")
+        ground = find("InvisibleButton[*].name=='curves'")
         view = View(int(ground.widget.computed_width), int(ground.widget.computed_height))
         view.fit(session["audio"]["seconds"])
         return view, ground

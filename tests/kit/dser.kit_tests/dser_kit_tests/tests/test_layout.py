@@ -14,9 +14,11 @@ class TestLayout(PanelTest):
         for width in (420, 640, 1000):
             await self.place(width)
             await picture(f"width {width}")
-            assert self.clipped(width) == [], f"at {width} pixels"
+            clipped = self.clipped(width)
+            assert not clipped, f"at {width} pixels: {clipped}"
             await button("Folder").click()
-            assert self.clipped(width) == [], f"folder at {width} pixels"
+            clipped = self.clipped(width)
+            assert not clipped, f"folder at {width} pixels: {clipped}"
             await button("Line").click()
 
     def clipped(self, width):

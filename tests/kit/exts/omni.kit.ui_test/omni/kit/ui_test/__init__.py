@@ -24,10 +24,11 @@ async def wait_n_updates(count=2):
 
 
 def below(widget):
-    """All widgets inside of one."""
+    """All widgets inside of one that can be seen, or could be by scrolling."""
     for child in ui.Inspector.get_children(widget):
-        yield child
-        yield from below(child)
+        if child.visible:
+            yield child
+            yield from below(child)
 
 
 class WidgetRef:
@@ -119,9 +120,9 @@ def find_all(path):
 
 
 def find(path):
-    """The first one that can be seen."""
+    """The first one that has a size."""
     return next((each for each in find_all(path) if seen(each.widget)), None)
 
 
 def seen(widget):
-    return bool(widget.visible) and widget.computed_width > 0 and widget.computed_height > 0
+    return widget.computed_width > 0 and widget.computed_height > 0
