@@ -10,10 +10,20 @@ from pathlib import Path
 
 import pytest
 from environments import ROOT, clean_variables, find_interpreter, lowest, make_environment
-from test_imports import HEAVY, OURS, part
+from test_imports import HEAVY, INNER, OURS, OUTER, part, project
 
 THIN_PACKAGES = ("numpy", "grpcio", "protobuf")
-THIN_MODULES = [name for name in OURS if part(name) not in HEAVY | {"extension"}]
+
+
+def in_kit() -> set[str]:
+    """Modules that load only where omni.ui is."""
+    found = {each.importer for each in OUTER if each.at_load and project(each.imported) in ("omni", "carb")}
+    while more := {each.importer for each in INNER if each.at_load and each.imported in found} - found:
+        found |= more
+    return found
+
+
+THIN_MODULES = [name for name in OURS if part(name) not in HEAVY and name not in in_kit()]
 
 
 @pytest.mark.slow
