@@ -27,6 +27,7 @@ from dser_ext.formats.track_json import Performance, read_track, write_track
 SUFFIX = ".dser.json"
 PART = "panel"
 NO_VOICE, PROFILE, FOLDER, SESSION = "none", "profile", "folder", "session"
+KEPT_BINS = 4000  # parts of the waveform in a session
 VOICES = (NO_VOICE, PROFILE, FOLDER, SESSION)
 
 
@@ -42,8 +43,8 @@ class Voice:
 class Document:
     """A line, what was heard in it, how it is to be shown, and its keys. Never changes; every edit makes another one.
 
-    path: of the sound. track, edited, waveform: None until the line has been recognised, the waveform also after a
-    session was opened. pending: whether the keys do not follow `style`, `fps` and `tolerance` yet.
+    path: of the sound. track, edited, waveform: None until the line has been recognised. pending: whether the keys do
+    not follow `style`, `fps` and `tolerance` yet.
     """
 
     path: str = ""
@@ -109,6 +110,7 @@ def save_session(document: Document, path: str | os.PathLike[str]) -> None:
                 "tolerance": document.tolerance,
                 "touched": np.flatnonzero(document.edited.touched).tolist(),
                 "locks": [list(lock) for lock in document.edited.locks],
+                "waveform": _outline(document.waveform),
             }
         },
     )
@@ -128,10 +130,11 @@ def open_session(path: str | os.PathLike[str]) -> Document:
             style=performance.style,
             track=track,
             edited=edited,
+            waveform=_waveform(part.get("waveform"), track.seconds),
         ).keyed(performance.fps, float(part.get("tolerance", 0.02)))
         if document.voice.kind not in VOICES:
             raise FormatError(f"there is no voice of kind {document.voice.kind!r}")
-    except (FormatError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (FormatError, TypeError, ValueError, AttributeError, LookupError) as error:
         raise FormatError(f"{path}: is no session of this version ({error}); recognise the line anew") from error
     frame_count(track.seconds, performance.fps)
     return replace(document, pending=False)
@@ -141,6 +144,24 @@ def _edited(keys: Keyframes, part: Any) -> EditedKeys:
     touched = np.zeros(len(keys.times), np.bool_)
     touched[[int(index) for index in part.get("touched", [])]] = True
     return EditedKeys(keys, touched, tuple((float(a), float(b)) for a, b in part.get("locks", [])))
+
+
+def _outline(waveform: Envelope | None) -> dict[str, list[float]] | None:
+    """A waveform as a session keeps it: coarser, and to a thousandth of full scale."""
+    if waveform is None:
+        return None
+    starts = np.unique(np.linspace(0, len(waveform.low), KEPT_BINS, endpoint=False).astype(np.int64))
+    parts = {"low": np.minimum.reduceat(waveform.low, starts), "high": np.maximum.reduceat(waveform.high, starts)}
+    return {name: np.round(part.astype(np.float64), 3).tolist() for name, part in parts.items()}
+
+
+def _waveform(part: Any, seconds: float) -> Envelope | None:
+    if part is None:
+        return None
+    low, high = (np.asarray(part[name], np.float32) for name in ("low", "high"))
+    if low.ndim != 1 or not len(low) or low.shape != high.shape or not np.isfinite([low, high]).all():
+        raise FormatError("its waveform is damaged")
+    return Envelope(low, high, seconds)
 
 
 def _beside(session: str | os.PathLike[str], line: str) -> str:

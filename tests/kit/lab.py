@@ -7,9 +7,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ctypes.util import find_library
 from pathlib import Path
+
+import pytest
+
+import dser_ext
+from dser_ext.client import launcher
+from dser_ext.client.runfolder import RUN_DIR, RunFolder
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -17,6 +23,7 @@ KIT, OMNI_UI = "omniverse-kit==110.4.0.*", "ovui==0.3.0"
 LICENCE = "OMNI_KIT_ACCEPT_EULA"
 DRIVERS = "/usr/share/vulkan/icd.d"
 MOST_SECONDS = 300
+WIDEST = 1000  # pixels, of the panels that are looked at
 
 
 def missing() -> str:
@@ -40,8 +47,16 @@ def find_python() -> str | None:
     return str(managed[-1]) if managed else shutil.which("python3.12")
 
 
+def where_it_can_run(test: Callable[..., None]) -> Callable[..., None]:
+    """Leave a test out where Kit is missing, and say why; never in our own checks, where that is a failure."""
+    reason = missing() if os.environ.get("CI") != "true" else ""
+    return pytest.mark.skipif(bool(reason), reason=reason)(test)
+
+
 def build(folder: Path) -> Path:
     """Kit and omni.ui in a folder, which stays for the next time."""
+    if reason := missing():
+        raise RuntimeError(reason)
     if (folder / "built").exists():
         return folder
     python = find_python()
@@ -62,6 +77,31 @@ def build(folder: Path) -> Path:
     subprocess.run(["gcc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", stub, source], check=True)
     (folder / "built").touch()
     return folder
+
+
+def run_panel_tests(lab: Path, folder: Path, pictures: Path, a2f: str) -> tuple[int, str]:
+    """Kit's exit code and log of the panel's tests, which leave `sent.json`, the keys that they pushed, in the folder.
+
+    pictures: where screenshots go. a2f: HOST:PORT of the test Audio2Face.
+    """
+    pictures.mkdir(parents=True, exist_ok=True)
+    lines = folder / "hero"
+    lines.mkdir()
+    line = shutil.copy(dser_ext.sample_line(), lines / "hero_017.ogg")
+    service = RunFolder(folder / "run")
+    environment = {
+        "KIT_LINE": str(line),
+        "KIT_PICTURES": str(pictures),
+        "KIT_A2F": a2f,
+        "KIT_SENT": str(folder / "sent.json"),
+        RUN_DIR: str(service.path),
+        launcher.PYTHON: sys.executable,
+    }
+    settings = {"/exts/omni.ui/width": WIDEST, "/exts/omni.ui/height": 860}
+    try:
+        return run(lab, "dser.kit_tests", settings, environment)
+    finally:
+        launcher.stop(folder=service)
 
 
 def run(lab: Path, extension: str, settings: Mapping[str, object], environment: Mapping[str, str]) -> tuple[int, str]:

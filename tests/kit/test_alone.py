@@ -26,7 +26,7 @@ def test_without_omni_ui_it_says_what_to_install(capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(bool(lab.missing()), reason=lab.missing() or "it can be run")
+@lab.where_it_can_run
 def test_it_opens_a_line_and_ends_when_it_is_told_to(tmp_path):
     home = lab.build(Path(os.environ.get("KIT_LAB", tmp_path / "lab")))
     folder = RunFolder(tmp_path / "run")

@@ -11,6 +11,7 @@ import pytest
 import dser_ext
 from dser_ext.emotion.edits import EditedKeys
 from dser_ext.emotion.style import PRESETS
+from dser_ext.envelope import Envelope
 from dser_ext.errors import FormatError
 from dser_ext.formats.track_json import Performance
 from dser_ext.panel.document import Document, Voice, open_session, save_session, session_path
@@ -40,6 +41,16 @@ def test_a_session_comes_back(document, tmp_path):
     np.testing.assert_allclose(back.edited.keys.values, document.edited.keys.values, rtol=1e-5)
     np.testing.assert_allclose(back.track.concentration, document.track.concentration, rtol=1e-5)
     assert not back.pending
+
+
+def test_a_session_keeps_the_waveform(document, tmp_path):
+    wave = np.sin(np.arange(20_000) / 300).astype(np.float32)
+    sounding = replace(document, waveform=Envelope(-np.abs(wave), np.abs(wave), document.seconds))
+    save_session(sounding, tmp_path / "line.dser.json")
+    back = open_session(tmp_path / "line.dser.json").waveform
+    assert back.seconds == pytest.approx(document.seconds)
+    np.testing.assert_allclose(back.high, np.abs(wave).reshape(-1, 5).max(axis=1), atol=1e-3)
+    np.testing.assert_allclose(back.low, -back.high, atol=1e-3)
 
 
 def test_a_session_is_a_track(document, tmp_path):
@@ -79,6 +90,9 @@ def test_a_line_without_keys_has_no_session(tmp_path):
         {"voice": {"name": "x"}},
         {"tolerance": "little"},
         {"tolerance": 9},
+        {"waveform": {"low": [0]}},
+        {"waveform": {"low": [0], "high": [0, 1]}},
+        {"waveform": {"low": [[]], "high": [[]]}},
         7,
     ],
 )
