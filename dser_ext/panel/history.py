@@ -32,14 +32,16 @@ class History(Generic[State]):
         """What `redo` would do again; "" if nothing."""
         return self._states[self._at + 1][0] if self._at + 1 < len(self._states) else ""
 
-    def push(self, what: str, state: State, gesture: str = "") -> None:
-        """A new state. gesture: changes in a row that have the same one are taken back together."""
-        if gesture and gesture == self._open and self._at:
+    def push(self, what: str, state: State, gesture: str = "") -> bool:
+        """A new state; whether it is a new step. gesture: changes in a row that have the same one are one step."""
+        merged = bool(gesture) and gesture == self._open and self._at > 0
+        if merged:
             self.amend(state)
         else:
             self._states = [*self._states[: self._at + 1], (what, state)][-MOST:]
             self._at = len(self._states) - 1
         self._open = gesture
+        return not merged
 
     def amend(self, state: State) -> None:
         """The present state, as it comes out in the end; what was undone before stays to be redone."""

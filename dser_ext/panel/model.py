@@ -8,19 +8,14 @@ from __future__ import annotations
 
 import os
 import time
-import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from dser_ext.client.requests import Presentation, Push, Recognize
 from dser_ext.emotion.edits import EditedKeys
 from dser_ext.emotion.keyframes import Keyframes
-from dser_ext.emotion.names import A2F_EMOTIONS
-from dser_ext.emotion.style import PRESETS
 from dser_ext.emotion.track import EmotionTrack
 from dser_ext.envelope import Envelope
 from dser_ext.errors import DserError
@@ -29,6 +24,7 @@ from dser_ext.formats.a2f_yaml import a2f_yaml
 from dser_ext.formats.files import written_whole
 from dser_ext.panel import text
 from dser_ext.panel.document import Document, Voice, open_session, save_session, session_path
+from dser_ext.panel.editor import Editor, nothing
 from dser_ext.panel.history import History
 from dser_ext.panel.service import Service
 from dser_ext.panel.voices import Heard, Voices
@@ -38,14 +34,6 @@ RECOGNISE, KEYS, PUSH, SERVICE = "recognise", "keys", "push", "service"
 WAVEFORM_BINS = 20_000
 MOST_RECENT = 12
 LIVE_SECONDS = 1.0  # without a change, after which a live panel pushes
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What went wrong: one sentence, and what an engineer wants to see."""
-
-    sentence: str
-    details: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,63 +55,27 @@ class _Result:
     heard: Heard
 
 
-class Panel:
+class Panel(Editor):
     """The panel of one window. service: that hears the lines."""
 
     def __init__(self, service: Service | None = None) -> None:
+        super().__init__()
         self.service = service or Service()
         self.recent: list[str] = []
-        self.problem: Problem | None = None
         self.question: Question | None = None
-        self.notice = ""
         self.heard = Heard()
         """The voice that the line was measured against last."""
-        self.chosen: frozenset[float] = frozenset()
-        """Times of the keys that are chosen."""
-        self.span: tuple[float, float] | None = None
-        """Seconds from and to that are chosen."""
-        self.playhead = 0.0
         self.target = ""
         """Of Audio2Face, HOST:PORT."""
         self.live = False
-        self.revision = 0
-        self._history = History(Document())
-        self._saved = self._history.state
         self._voices, self._worker = Voices(), Worker()
         self._remaking: Document | None = None  # whose keys are being made
         self._pushed: Document | None = None
-        self._changed_at = 0.0
-
-    # What there is
-
-    @property
-    def document(self) -> Document:
-        """The line as it is now."""
-        return self._history.state
-
-    @property
-    def dirty(self) -> bool:
-        """Whether there is something that is not saved."""
-        return self.document is not self._saved and self.document.edited is not None
 
     @property
     def task(self) -> Task | None:
         """What the animator waits for: recognising, or Audio2Face."""
         return self._worker.task(RECOGNISE) or self._worker.task(PUSH)
-
-    @property
-    def undoes(self) -> str:
-        return self._history.undoes
-
-    @property
-    def redoes(self) -> str:
-        return self._history.redoes
-
-    @property
-    def indices(self) -> list[int]:
-        """Of the keys that are chosen."""
-        edited = self.document.edited
-        return [] if edited is None else np.flatnonzero(np.isin(edited.keys.times, list(self.chosen))).tolist()
 
     def update(self) -> None:
         """Take over what has come; once a frame."""
@@ -214,136 +166,6 @@ class Panel:
         self._worker.cancel(PUSH)
         self._touch()
 
-    # How it looks
-
-    def set_style(self, gesture: str = "", **settings: Any) -> None:
-        """Change settings of the style. gesture: changes in a row that have the same one are undone together."""
-        style = self.document.style
-        with self._said():
-            changed = replace(style, **settings)
-            if changed != style:
-                self._push(text.DID["tune"], self.document.styled(changed), gesture)
-
-    def set_preset(self, name: str) -> None:
-        """One of the styles with a name, with all of its settings."""
-        if PRESETS[name] != self.document.style:
-            self._push(text.DID["style"], self.document.styled(PRESETS[name]))
-
-    def set_trim(self, emotion: str, gain: float, gesture: str = "") -> None:
-        """More or less of one Audio2Face emotion, 0 to 4."""
-        gains = {name: value for name, value in {**self.document.style.gains, emotion: gain}.items() if value != 1.0}
-        self.set_style(gesture, gains=gains)
-
-    def set_preferred(self, emotion: str) -> None:
-        """The mood to lean to; "" for none."""
-        style = self.document.style
-        strength = style.preferred_strength or 0.5
-        self.set_style(preferred={emotion: 1.0} if emotion else {}, preferred_strength=strength if emotion else 0.0)
-
-    def set_tolerance(self, tolerance: float, gesture: str = "") -> None:
-        """How far the keys may miss the curves."""
-        with self._said():
-            if tolerance != self.document.tolerance:
-                self._push(text.DID["tolerance"], self.document.keyed(self.document.fps, tolerance), gesture)
-
-    # Keys
-
-    def choose(self, times: Iterable[float], *, more: bool = False) -> None:
-        """Choose these keys, or these too."""
-        self.chosen = frozenset(times) | (self.chosen if more else frozenset())
-        self._touch()
-
-    def choose_all(self) -> None:
-        """Choose every key."""
-        if self.document.edited is not None:
-            self.choose(self.document.edited.keys.times.tolist())
-
-    def choose_span(self, start: float, end: float) -> None:
-        """Choose what lies between these times, and the keys there."""
-        start, end = min(start, end), max(start, end)
-        self.span = (max(0.0, start), min(end, self.document.seconds))
-        edited = self.document.edited
-        times = edited.keys.times if edited else np.zeros(0)
-        self.choose(times[(start <= times) & (times <= end)].tolist())
-
-    def choose_nothing(self) -> None:
-        """Neither keys nor a span."""
-        self.span = None
-        self.choose(())
-
-    def drag(self, since: Document, indices: list[int], frames: int, emotion: str, rise: float) -> None:
-        """Move keys of the document that a drag began with, and raise one of their emotions."""
-        if since.edited is not None and indices:
-            self._moved(text.DID["drag"], since.edited, indices, frames, emotion, rise, "drag")
-
-    def drop(self) -> None:
-        """The drag is over."""
-        self._history.close()
-
-    def nudge(self, frames: int, emotion: str = "", rise: float = 0.0) -> None:
-        """Move the chosen keys by frames, or raise one of their emotions."""
-        if self.document.edited is not None and self.indices:
-            gesture = f"nudge {sorted(self.indices)}"
-            self._moved(text.DID["nudge"], self.document.edited, self.indices, frames, emotion, rise, gesture)
-
-    def _moved(
-        self, what: str, edited: EditedKeys, indices: list[int], frames: int, emotion: str, rise: float, gesture: str
-    ) -> None:
-        changed = edited.moved(indices, frames, self.document.fps) if frames else edited
-        if rise and emotion:
-            column = edited.keys.values[indices, A2F_EMOTIONS.index(emotion)]
-            changed = changed.with_values(indices, emotion, column + rise)
-        if changed is not edited or self.document.edited is not edited:
-            self._push(what, self.document.edit(changed), gesture)
-            self.choose(changed.keys.times[indices].tolist())
-
-    def add_key(self, seconds: float) -> None:
-        """A key on the curve, on the nearest frame."""
-        if (edited := self.document.edited) is not None:
-            moment = round(seconds * self.document.fps) / self.document.fps
-            if (changed := edited.added(moment)) is not edited:
-                self._push(text.DID["add"], self.document.edit(changed))
-            self.choose((moment,))
-
-    def delete(self) -> None:
-        """Delete the chosen keys."""
-        if (edited := self.document.edited) is not None:
-            if (changed := edited.without(self.indices)) is not edited:
-                self._push(text.DID["delete"], self.document.edit(changed))
-            self.choose_nothing()
-
-    def lock(self) -> None:
-        """Keep the chosen span as it is, or that between the chosen keys."""
-        edited, span = self.document.edited, self._chosen_span()
-        if edited is not None and span is not None and span[0] < span[1]:
-            self._push(text.DID["lock"], self.document.edit(edited.locked(*span)))
-
-    def unlock(self) -> None:
-        """Free the chosen span, or everything, and make its keys anew."""
-        if (edited := self.document.edited) is not None:
-            changed = edited.unlocked(*(self._chosen_span() or (0.0, self.document.seconds)))
-            self._push(text.DID["unlock"], replace(self.document.edit(changed), pending=True))
-
-    def _chosen_span(self) -> tuple[float, float] | None:
-        if self.span is not None:
-            return self.span
-        return (min(self.chosen), max(self.chosen)) if self.chosen else None
-
-    def undo(self) -> None:
-        """Take the last change back."""
-        self._history.undo()
-        self.choose_nothing()
-
-    def redo(self) -> None:
-        """Do again what was taken back."""
-        self._history.redo()
-        self.choose_nothing()
-
-    def seek(self, seconds: float) -> None:
-        """Put the playhead somewhere."""
-        self.playhead = min(max(0.0, seconds), self.document.seconds)
-        self._touch()
-
     # Out of here
 
     def save(self) -> None:
@@ -399,22 +221,17 @@ class Panel:
 
     def look_for_service(self) -> None:
         """See whether the service is there."""
-        self._start(SERVICE, lambda _: self.service.look(), _nothing)
+        self._start(SERVICE, lambda _: self.service.look(), nothing)
 
     def start_service(self) -> None:
         """Start the service."""
-        self._start(SERVICE, lambda _: self.service.start(), _nothing)
+        self._start(SERVICE, lambda _: self.service.start(), nothing)
 
     def stop_service(self) -> None:
         """End the service."""
-        self._start(SERVICE, lambda _: self.service.stop(), _nothing)
+        self._start(SERVICE, lambda _: self.service.stop(), nothing)
 
     # Questions and problems
-
-    def dismiss(self) -> None:
-        """The problem has been seen."""
-        self.problem = None
-        self._touch()
 
     def answer(self, number: int) -> None:
         """Answer the question with this one of its answers."""
@@ -435,7 +252,7 @@ class Panel:
                 go_on()
 
         name = os.path.basename(self.document.path)  # noqa: PTH119 (as typed)
-        answers = ((text.SAVE_THEM, save), (text.DROP_THEM, go_on), (text.STAY, _nothing))
+        answers = ((text.SAVE_THEM, save), (text.DROP_THEM, go_on), (text.STAY, nothing))
         self.question = Question(text.UNSAVED.format(name=name), answers)
         self._touch()
 
@@ -460,46 +277,6 @@ class Panel:
 
         self._start(KEYS, work, then)
 
-    def _push(self, what: str, document: Document, gesture: str = "") -> None:
-        self._history.push(what, document, gesture)
-        self._touch()
-
-    def _touch(self) -> None:
-        self.revision += 1
-        self._changed_at = time.monotonic()
-
     def _start(self, name: str, work: Callable[[Task], Any], then: Callable[[Any], None]) -> None:
         self._worker.start(name, work, then, self._failed)
         self._touch()
-
-    def _failed(self, error: Exception) -> None:
-        details = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        self._fail(str(error) if isinstance(error, DserError) else text.CRASHED, details)
-
-    def _fail(self, sentence: str, details: str = "") -> None:
-        self.problem = Problem(sentence, details)
-        self._touch()
-
-    def _said(self) -> _Said:
-        return _Said(self)
-
-
-def _nothing(_: object = None) -> None:
-    """What follows where nothing is to follow."""
-
-
-class _Said:
-    """Around something that may fail by a user's mistake: the panel says so."""
-
-    def __init__(self, panel: Panel) -> None:
-        self._panel = panel
-
-    def __enter__(self) -> None:
-        self._panel.problem = None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        self._panel._touch()
-        if isinstance(error, DserError):
-            self._panel._failed(error)
-            return True
-        return False
