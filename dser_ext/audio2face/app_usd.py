@@ -56,13 +56,33 @@ def write_keyed_scene(
             raise FormatError(f"{path}: is a part of the scene {scene} and would be replaced; choose another name")
         fps = _keyframer_fps(attribute, scene)
         _take_over(root, layer, fps)
-        for seconds, row in zip(keyframes.times.tolist(), keyframes.values.tolist(), strict=True):
-            attribute.Set(row, round(seconds * fps, 6))
-        place = str(attribute.GetPath())
+        place = _key(attribute, keyframes, fps)
         layer.subLayerPaths[0] = _reference(Path(root.realPath), Path(os.path.realpath(path)).parent)
         with written_whole(path) as file:
             file.write(layer.ExportToString())
     return place
+
+
+def key_open_scene(stage: Any, keyframes: Keyframes, target: str | None = None) -> str:
+    """Key the face of a stage that is open in this process, the app's own, with these keys and no others.
+
+    stage: a Usd.Stage; it is written where it is edited. target: as of `write_keyed_scene`; None: its only face node.
+    Keys are counted in frames of the keyframer. Returns the path of the attribute. Not tried in the app.
+
+    Raises Audio2FaceError if the scene has no face, or several and none is named, or no such attribute.
+    """
+    faces = _faces(stage)
+    if target is None and len(faces) != 1:
+        raise Audio2FaceError(f"the open scene has {len(faces)} faces; {_remedy(stage)}")
+    attribute = _found(stage, "the open scene", target or faces[0])
+    attribute.Clear()
+    return _key(attribute, keyframes, _keyframer_fps(attribute, "the open scene"))
+
+
+def _key(attribute: Any, keyframes: Keyframes, fps: float) -> str:
+    for seconds, row in zip(keyframes.times.tolist(), keyframes.values.tolist(), strict=True):
+        attribute.Set(row, round(seconds * fps, 6))
+    return str(attribute.GetPath())
 
 
 @contextmanager
@@ -127,12 +147,17 @@ def _found(stage: Any, scene: str | os.PathLike[str], target: str) -> Any:
     return attribute
 
 
-def _remedy(stage: Any) -> str:
-    faces = [
+def _faces(stage: Any) -> list[str]:
+    """Paths of all face nodes."""
+    return [
         str(prim.GetPath())
         for prim in stage.Traverse()
         if (kind := prim.GetAttribute("node:type")) and kind.Get() == FACE_NODE
     ]
+
+
+def _remedy(stage: Any) -> str:
+    faces = _faces(stage)
     if not faces:
         return "save the scene from Audio2Face with a character set up, or name its face node with --instance"
     return f"choose with --instance among {', '.join(faces)}"

@@ -105,6 +105,7 @@ class Send:
                 self._live = explain(ui.CheckBox(width=18), text.LIVE_TIP)
                 self._watch = self._live.model.subscribe_value_changed_fn(self._set_live)
                 explain(ui.Label(text.LIVE, width=28), text.LIVE_TIP)
+            self._scene = button(text.SCENE, text.SCENE_TIP, panel.key, visible=False)
             with ui.HStack(height=ROW, spacing=GAP):
                 forms = list(TRACK_FORMATS)
                 tip = text.EXPORT_TIP.format(formats=", ".join(forms))
@@ -116,6 +117,7 @@ class Send:
     def show(self) -> None:
         """Bring it up to date."""
         show(self._target, self._panel.target)
+        self._scene.visible = self._panel.key_scene is not None
 
     def _chosen(self) -> int:
         return int(self._form.model.get_item_value_model().get_value_as_int())

@@ -129,7 +129,7 @@ class Editor:
         times = edited.keys.times if edited else np.zeros(0)
         self.choose(times[(start <= times) & (times <= end)].tolist())
 
-    def choosenothing(self) -> None:
+    def choose_nothing(self) -> None:
         """Neither keys nor a span."""
         self.span = None
         self.choose(())
@@ -173,7 +173,7 @@ class Editor:
         if (edited := self.document.edited) is not None:
             if (changed := edited.without(self.indices)) is not edited:
                 self._push(text.DID["delete"], self.document.edit(changed))
-            self.choosenothing()
+            self.choose_nothing()
 
     def lock(self) -> None:
         """Keep the chosen span as it is, or that between the chosen keys."""
@@ -205,12 +205,12 @@ class Editor:
     def step_back(self) -> None:
         """Take the last change of this line back."""
         self._history.undo()
-        self.choosenothing()
+        self.choose_nothing()
 
     def step_forward(self) -> None:
         """Do again what was taken back of this line."""
         self._history.redo()
-        self.choosenothing()
+        self.choose_nothing()
 
     def seek(self, seconds: float) -> None:
         """Put the playhead somewhere."""

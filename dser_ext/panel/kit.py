@@ -10,7 +10,10 @@ import carb.settings
 import omni.kit.app
 import omni.ui as ui
 
+from dser_ext.audio2face.app_usd import key_open_scene
+from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.panel import text
+from dser_ext.panel.kit_undo import UndoSteps
 from dser_ext.panel.model import Panel
 from dser_ext.panel.service import Service
 from dser_ext.panel.window import PanelWindow
@@ -27,6 +30,8 @@ class Host:
         self.panel = Panel(Service(settings.get(f"{SETTINGS}/service") or ""))
         self.panel.recent = [path for path in settings.get(f"{REMEMBERED}/recent") or [] if path]
         self.panel.target = settings.get(f"{REMEMBERED}/audio2face") or settings.get(f"{SETTINGS}/audio2face") or ""
+        self.panel.key_scene = scene_keyer(settings.get(f"{SETTINGS}/face") or None)
+        self._undo = UndoSteps.joined(self.panel)
         self.window = PanelWindow(self.panel, copy)
         self._frames = every_frame(self.window.tick)
         if hasattr(ui.Workspace, "set_show_window_fn"):
@@ -35,6 +40,8 @@ class Host:
     def close(self) -> None:
         """Close the window, and remember what is to be there next time."""
         self._frames = None
+        if self._undo is not None:
+            self._undo.leave()
         if hasattr(ui.Workspace, "set_show_window_fn"):
             ui.Workspace.set_show_window_fn(text.TITLE, lambda _: None)
         settings = carb.settings.get_settings()
@@ -57,6 +64,16 @@ def every_frame(act: Callable[[], None]) -> Any:
         )
     stream = app.get_app().get_update_event_stream()
     return stream.create_subscription_to_pop(lambda _: act(), name="dser.audio2face")
+
+
+def scene_keyer(face: str | None) -> Callable[[Keyframes], str] | None:
+    """Keys the scene that is open, in an application that has the Audio2Face app's face nodes; None in any other."""
+    manager = omni.kit.app.get_app().get_extension_manager()
+    if not manager.is_extension_enabled("omni.audio2face.core"):
+        return None
+    from omni.usd import get_context
+
+    return lambda keyframes: key_open_scene(get_context().get_stage(), keyframes, face)
 
 
 def copy(words: str) -> None:

@@ -68,6 +68,8 @@ class Panel(Editor):
         self.target = ""
         """Of Audio2Face, HOST:PORT."""
         self.live = False
+        self.key_scene: Callable[[Keyframes], str] | None = None
+        """Where the panel runs in the Audio2Face app: keys its open scene, and returns what was keyed."""
         self._voices, self._worker = Voices(), Worker()
         self._remaking: Document | None = None  # whose keys are being made
         self._pushed: Document | None = None
@@ -216,6 +218,14 @@ class Panel(Editor):
             self.notice = "; ".join([text.PUSHED.format(path=path.name), *notes])
 
         self._start(PUSH, work, then)
+
+    def key(self) -> None:
+        """Key the face in the scene that this application has open."""
+        with self._said():
+            if self.document.edited is None:
+                raise DserError(text.NOTHING_YET)
+            if self.key_scene is not None:
+                self.notice = text.KEYED.format(path=self.key_scene(self.document.edited.keys))
 
     # The service
 

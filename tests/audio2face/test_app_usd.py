@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dser_ext.audio2face.app_usd import write_keyed_scene
+from dser_ext.audio2face.app_usd import key_open_scene, write_keyed_scene
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.errors import Audio2FaceError, FormatError
 
@@ -148,6 +148,20 @@ def test_a_scene_that_cannot_hold_the_keys_is_said_to_and_nothing_is_written(tmp
         write_keyed_scene(KEYS, make_scene(tmp_path, **scene_text), tmp_path / "keyed.usda", target)
     assert str(caught.value).isprintable()
     assert [path.name for path in tmp_path.iterdir()] == ["scene.usda"]
+
+
+def test_a_scene_that_is_open_is_keyed_in_place(scene):
+    stage = pxr.Usd.Stage.Open(str(scene))
+    attribute = stage.GetAttributeAtPath(PLACE)
+    attribute.Set([1.0] * 10, 7)
+    assert key_open_scene(stage, KEYS) == PLACE
+    assert attribute.GetTimeSamples() == pytest.approx([60 * seconds for seconds in KEYS.times])
+    np.testing.assert_allclose([attribute.Get(60 * seconds) for seconds in KEYS.times], KEYS.values, atol=1e-6)
+
+
+def test_an_open_scene_without_a_face_is_told():
+    with pytest.raises(Audio2FaceError, match="the open scene has 0 faces"):
+        key_open_scene(pxr.Usd.Stage.CreateInMemory(), KEYS)
 
 
 def test_a_scene_without_a_face_is_named(tmp_path):
