@@ -99,32 +99,32 @@ def run_panel_tests(lab: Path, folder: Path, pictures: Path, a2f: str) -> tuple[
     }
     settings = {"/exts/omni.ui/width": WIDEST, "/exts/omni.ui/height": 860}
     try:
-        return run(lab, "dser.kit_tests", settings, environment)
+        return run(lab, HERE / "dser.kit_tests", settings, environment)
     finally:
         launcher.stop(folder=service)
 
 
-def run(lab: Path, extension: str, settings: Mapping[str, object], environment: Mapping[str, str]) -> tuple[int, str]:
-    """Kit's exit code and log. extension: whose tests are run; ours is found as dser.audio2face."""
+def run(lab: Path, extension: Path, settings: Mapping[str, object], environment: Mapping[str, str]) -> tuple[int, str]:
+    """Kit's exit code and log. extension: folder of the one whose tests are run; ours is found as dser.audio2face."""
     with tempfile.TemporaryDirectory(prefix="kit-") as work:
         ours = Path(work, "ours")
         ours.mkdir()
         (ours / "dser.audio2face").symlink_to(ROOT)
-        shutil.copytree(HERE / extension, ours / extension)
+        shutil.copytree(extension, ours / extension.name)
         given = {
             "--/app/runWithoutRunloop": True,
             "--/app/fastShutdown": False,
             "--/app/extensions/registryEnabled": False,
         }
         given |= {
-            "--/exts/omni.kit.test/testExts/0": extension,
+            "--/exts/omni.kit.test/testExts/0": extension.name,
             **{f"--{key}": value for key, value in settings.items()},
         }
         flags = [f"{key}={str(value).lower() if isinstance(value, bool) else value}" for key, value in given.items()]
         command = [lab / "venv/bin/python", "-m", "omni.kit_app", "--no-window", "--portable-root", f"{work}/portable"]
         for folder in (lab / "exts", ours):
             command += ["--ext-folder", folder]
-        for name in ("omni.kit.test", "omni.kit.ui_test", extension):
+        for name in ("omni.kit.test", "omni.kit.ui_test", extension.name):
             command += ["--enable", name]
         icd = next(Path(DRIVERS).glob("lvp_icd*.json"))
         variables = {

@@ -1,0 +1,1 @@
+"""What the panel costs, measured inside of Kit by benchmarks/panel.py."""
