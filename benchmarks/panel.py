@@ -51,6 +51,7 @@ def main() -> None:
         seen, kind = name.split()
         row(f"redraw, {seen} s seen, {'ten curves and keys' if kind == 'face' else 'six curves with bands'}", taken)
     row("drag of a key: event to picture", times["drag"])
+    row(f"the panel's part of a frame while all keys are made anew ({len(times['remade'])} frames)", times["remade"])
     row("a whole frame of Kit in which a key is dragged", times["frames"])
     row("a whole frame of Kit in which nothing is done", times["idle"])
 

@@ -6,7 +6,6 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from dser_ext.client.requests import Presentation, Recognize
 from dser_ext.emotion.edits import EditedKeys
 from dser_ext.errors import DserError, ServiceError
 from dser_ext.panel.document import Document, Voice, save_session, session_path
@@ -94,6 +93,8 @@ class Batch:
         self._worker.close()
 
     def _one(self, task: Task, path: str, settings: Document, folder: list[str]) -> None:
+        from dser_ext.client.requests import Presentation, Recognize
+
         with self._service.client() as client:
             heard = self._voices.of(settings.voice, path, folder, client, task.report)
             asked = Presentation(settings.style, settings.fps, settings.tolerance)

@@ -10,7 +10,6 @@ import carb.settings
 import omni.kit.app
 import omni.ui as ui
 
-from dser_ext.audio2face.app_usd import key_open_scene
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.panel import text
 from dser_ext.panel.kit_undo import UndoSteps
@@ -72,6 +71,8 @@ def scene_keyer(face: str | None) -> Callable[[Keyframes], str] | None:
     if not manager.is_extension_enabled("omni.audio2face.core"):
         return None
     from omni.usd import get_context
+
+    from dser_ext.audio2face.app_usd import key_open_scene
 
     return lambda keyframes: key_open_scene(get_context().get_stage(), keyframes, face)
 

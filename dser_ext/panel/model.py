@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dser_ext.client.requests import Presentation, Push, Recognize
 from dser_ext.emotion.edits import EditedKeys
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.emotion.track import EmotionTrack
@@ -139,6 +138,8 @@ class Panel(Editor):
         self.problem = None
 
         def work(task: Task) -> _Result:
+            from dser_ext.client.requests import Presentation, Recognize
+
             task.report("service", 0, 0)
             with self.service.client() as client:
                 heard = self._voices.of(document.voice, document.path, session, client, task.report)
@@ -207,6 +208,8 @@ class Panel(Editor):
         keys, path = document.edited.keys, Path(document.path).with_suffix(".a2f.json")
 
         def work(task: Task) -> list[str]:
+            from dser_ext.client.requests import Push, Recognize
+
             task.report("service", 0, 0)
             with self.service.client() as client:
                 pushed = client.call(Push(Recognize(document.path), target, keys=keys), report=task.report)

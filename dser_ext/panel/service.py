@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from dser_ext.client import Client, launcher
-from dser_ext.client.address import Address
-from dser_ext.client.requests import GetModel
 from dser_ext.errors import DserError
+
+if TYPE_CHECKING:
+    from dser_ext.client import Client
+    from dser_ext.client.address import Address
 
 OFF, STARTING, READY = "off", "starting", "ready"
 LOOK_SECONDS = 10.0  # that a service may take to say which model it has
@@ -27,7 +29,8 @@ class Status:
 class Service:
     """The service at an address, or, with none, this user's own, which can be started from here.
 
-    Its methods wait for the service, so they are called from threads; `status` is what they found last.
+    Its methods wait for the service, so they are called from threads; `status` is what they found last. gRPC is loaded
+    when the first of them is called: it takes longer than all else that a panel needs to open.
     """
 
     def __init__(self, target: str = "") -> None:
@@ -37,6 +40,8 @@ class Service:
 
     def look(self) -> Status:
         """Ask whether it is there."""
+        from dser_ext.client import Client, GetModel, launcher
+
         try:
             address = self._address()
             if address is None:
@@ -51,6 +56,8 @@ class Service:
 
     def start(self) -> Status:
         """Start it if it is ours and not there. Raises ServiceError if that fails."""
+        from dser_ext.client import launcher
+
         with self._lock:
             if not self.target and launcher.find() is None:
                 self.status = Status(STARTING)
@@ -63,12 +70,16 @@ class Service:
 
     def stop(self) -> None:
         """End it, if it is ours."""
+        from dser_ext.client import launcher
+
         if not self.target:
             launcher.stop()
         self.look()
 
     def client(self) -> Client:
         """A connection, to a service that is started first if need be. Raises ServiceError if there is none."""
+        from dser_ext.client import Address, Client
+
         if self._address() is None:
             self.start()
         address = self._address()
@@ -76,6 +87,8 @@ class Service:
 
     def _address(self) -> Address | None:
         """Where it is; None if it is ours and not there."""
+        from dser_ext.client import Address, launcher
+
         if self.target:
             return Address(self.target)
         found = launcher.find()

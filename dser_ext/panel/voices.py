@@ -6,11 +6,13 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dser_ext.client import Client
-from dser_ext.client.requests import LearnVoice
 from dser_ext.errors import VoiceError
 from dser_ext.panel.document import FOLDER, NO_VOICE, PROFILE, Voice
+
+if TYPE_CHECKING:
+    from dser_ext.client import Client
 
 SOUNDS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".m4a", ".mp4", ".webm")
 MOST_LINES = 200  # of a folder; a voice is known long before
@@ -44,6 +46,8 @@ class Voices:
 
         Raises VoiceError if what was chosen cannot be used, and ServiceError if the service is gone.
         """
+        from dser_ext.client import LearnVoice
+
         if voice.kind == NO_VOICE:
             return Heard()
         if voice.kind == PROFILE:
