@@ -9,7 +9,7 @@ import omni.ui as ui
 
 from dser_ext.emotion.names import A2F_EMOTIONS, TO_A2F
 from dser_ext.emotion.style import PRESETS
-from dser_ext.formats import TRACK_FORMATS
+from dser_ext.formats import ANIMATION_FORMATS, TRACK_FORMATS
 from dser_ext.panel import text
 from dser_ext.panel.model import Panel
 from dser_ext.panel.widgets import GAP, LABEL, ROW, Fields, button, explain, pick, show
@@ -101,7 +101,9 @@ class Send:
             with ui.HStack(height=ROW, spacing=GAP):
                 explain(ui.Label(text.A2F, width=LABEL), text.A2F_TIP)
                 self._target = fields.text(text.A2F_TIP, self._aim)
-                button(text.PUSH, text.PUSH_TIP, self._push, width=56)
+                button(text.PUSH, text.PUSH_TIP, self._push, width=48)
+                animations = list(ANIMATION_FORMATS)
+                fields.choice(text.ANIMATION_TIP, animations, lambda index: self._write_as(animations[index]), width=92)
                 self._live = explain(ui.CheckBox(width=18), text.LIVE_TIP)
                 self._watch = self._live.model.subscribe_value_changed_fn(self._set_live)
                 explain(ui.Label(text.LIVE, width=28), text.LIVE_TIP)
@@ -124,6 +126,9 @@ class Send:
 
     def _aim(self, target: str) -> None:
         self._panel.target = target.strip()
+
+    def _write_as(self, form: str) -> None:
+        self._panel.animation_format = form
 
     def _push(self) -> None:
         self._aim(self._target.model.get_value_as_string())

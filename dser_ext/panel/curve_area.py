@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import omni.ui as ui
 
 from dser_ext.panel import text, theme
@@ -85,7 +84,10 @@ class CurveArea:
             return False
         self._drawn = wanted
         image = picture(document, view, panel.chosen, panel.span)
-        self._provider.set_data_array(np.ascontiguousarray(image), [view.width, view.height])
+        if hasattr(self._provider, "set_data_array"):
+            self._provider.set_data_array(image, [view.width, view.height])
+        else:  # of older Kits; not tried
+            self._provider.set_bytes_data(image.ravel().tolist(), [view.width, view.height])
         self._empty.visible = document.track is None
         self._label()
         return True

@@ -95,6 +95,12 @@ def session_path(line: str | os.PathLike[str]) -> Path:
     return path.with_name(path.stem + SUFFIX)
 
 
+def unsaved_path(line: str | os.PathLike[str]) -> Path:
+    """Where changes are kept that were not saved when the panel was closed."""
+    path = Path(line)
+    return path.with_name(f"{path.stem}.unsaved{SUFFIX}")
+
+
 def save_session(document: Document, path: str | os.PathLike[str]) -> None:
     """Write a session, whole or not at all. Raises FormatError if there is nothing yet, or it cannot be written."""
     performance = document.performance

@@ -18,11 +18,11 @@ from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.emotion.track import EmotionTrack
 from dser_ext.envelope import Envelope
 from dser_ext.errors import DserError
-from dser_ext.formats import TRACK_FORMATS
+from dser_ext.formats import ANIMATION_FORMATS, TRACK_FORMATS
 from dser_ext.formats.a2f_yaml import a2f_yaml
 from dser_ext.formats.files import written_whole
 from dser_ext.panel import text
-from dser_ext.panel.document import Document, Voice, open_session, save_session, session_path
+from dser_ext.panel.document import Document, Voice, open_session, save_session, session_path, unsaved_path
 from dser_ext.panel.editor import Editor, nothing
 from dser_ext.panel.history import History
 from dser_ext.panel.service import Service
@@ -66,6 +66,7 @@ class Panel(Editor):
         """The voice that the line was measured against last."""
         self.target = ""
         """Of Audio2Face, HOST:PORT."""
+        self.animation_format = next(iter(ANIMATION_FORMATS))
         self.live = False
         self.key_scene: Callable[[Keyframes], str] | None = None
         """Where the panel runs in the Audio2Face app: keys its open scene, and returns what was keyed."""
@@ -90,8 +91,11 @@ class Panel(Editor):
             self.push()
 
     def close(self) -> None:
-        """End what is going on."""
+        """End what is going on; changes that are not saved are kept, and offered when the line is opened again."""
         self._worker.close()
+        if self.dirty:
+            with self._said():
+                save_session(self.document, unsaved_path(self.document.path))
 
     # The line
 
@@ -115,7 +119,22 @@ class Panel(Editor):
             self._history = History(document)
             self._saved = document
             self.chosen, self.span, self.playhead, self.notice = frozenset(), None, 0.0, ""
+            if unsaved_path(document.path).is_file():
+                self._offer(unsaved_path(document.path))
             self.recent = [document.path, *(each for each in self.recent if each != document.path)][:MOST_RECENT]
+
+    def _offer(self, unsaved: Path) -> None:
+        """Ask what is to become of changes that were not saved."""
+
+        def restore() -> None:
+            with self._said():
+                self._push(text.DID["restore"], open_session(unsaved))
+
+        def drop() -> None:
+            unsaved.unlink(missing_ok=True)
+
+        answers = ((text.RESTORE, restore), (text.DROP_THEM, drop))
+        self.question = Question(text.LEFT.format(name=unsaved.name.partition(".unsaved")[0]), answers)
 
     def _settings(self) -> Document:
         """A document without a line, with the settings of this one."""
@@ -177,6 +196,7 @@ class Panel(Editor):
             path = session_path(self.document.path)
             save_session(self.document, path)
             self._saved, self.notice = self.document, text.SAVED.format(path=path.name)
+            unsaved_path(self.document.path).unlink(missing_ok=True)
 
     def export(self, form: str) -> None:
         """Write a file of a named format beside the line."""
@@ -205,14 +225,15 @@ class Panel(Editor):
             self._fail(text.NOTHING_YET)
             return
         self.problem, self._pushed = None, document
-        keys, path = document.edited.keys, Path(document.path).with_suffix(".a2f.json")
+        keys, form = document.edited.keys, self.animation_format
+        path = Path(document.path).with_suffix(animation_suffix(form))
 
         def work(task: Task) -> list[str]:
             from dser_ext.client.requests import Push, Recognize
 
             task.report("service", 0, 0)
             with self.service.client() as client:
-                pushed = client.call(Push(Recognize(document.path), target, keys=keys), report=task.report)
+                pushed = client.call(Push(Recognize(document.path), target, format=form, keys=keys), report=task.report)
             with written_whole(path, "wb") as file:
                 file.write(pushed.animation)
             return pushed.notes
@@ -293,3 +314,9 @@ class Panel(Editor):
     def _start(self, name: str, work: Callable[[Task], Any], then: Callable[[Any], None]) -> None:
         self._worker.start(name, work, then, self._failed)
         self._touch()
+
+
+def animation_suffix(form: str) -> str:
+    """What the file of an animation ends in, beside that of the keys: "a2f-csv" → ".a2f.csv", "usda" → ".usda"."""
+    suffix = ANIMATION_FORMATS[form].suffix
+    return suffix if suffix == f".{form}" else f".{form.partition('-')[0]}{suffix}"

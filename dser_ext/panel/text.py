@@ -85,6 +85,7 @@ KEYS = "{count} keys"
 
 SEND = "Send"
 A2F, A2F_TIP = "Audio2Face", "HOST:PORT of an Audio2Face-3D service, such as localhost:52000."
+ANIMATION_TIP = "The file that the animation is written to: for importers, as a table, as USD, or for Live Link Face."
 PUSH, PUSH_TIP = "Push", "Have Audio2Face animate the line with these keys; the animation is written beside the line."
 LIVE, LIVE_TIP = "live", "Push again a moment after every change."
 SCENE, SCENE_TIP = "Key the scene", "Key the face in the scene that is open here. Keys that it has are replaced."
@@ -108,6 +109,8 @@ EXPORTED = "{path} is written"
 PUSHED = "{path}: Audio2Face's animation is written"
 COPIED = "the keys are in the clipboard"
 UNSAVED = "{name} has changes that are not saved."
+LEFT = "{name} was closed with changes that were not saved."
+RESTORE = "Restore"
 SAVE_THEM, DROP_THEM, STAY = "Save", "Discard", "Cancel"
 CRASHED = "Something went wrong in the panel; the line as it was is still there. See the details."
 NO_LINE = "Choose a line first: type its path, or drop a file here."
@@ -125,6 +128,7 @@ DID = {
     "delete": "deleting keys",
     "lock": "locking",
     "unlock": "unlocking",
+    "restore": "restoring changes",
 }
 
 

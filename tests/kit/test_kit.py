@@ -27,7 +27,7 @@ def test_the_panel_does_in_kit_what_an_animator_asks_for(tmp_path, start_a2f):
     assert "[Error]" not in log, log
     ran = re.search(r"ran (\d+) tests, 0 failed, 0 skipped", log)
     assert ran is not None, log
-    assert int(ran[1]) >= 14, log
+    assert int(ran[1]) >= 15, log
     assert len(list(pictures.glob("*.png"))) >= 12
     keys, felt = json.loads((tmp_path / "sent.json").read_text()), a2f.requests[-1].keys
     np.testing.assert_allclose([time for time, _ in felt], keys["times"], atol=1e-6)

@@ -293,6 +293,39 @@ def test_a_session_that_cannot_be_saved_is_not_lost(emoted, line, tmp_path):
     assert emoted.dirty
 
 
+def test_changes_that_were_not_saved_are_offered_again(emoted, line, running_service):
+    emoted.set_preset("subtle")
+    settle(emoted)
+    emoted.close()
+    for answer, style in ((0, "subtle"), (1, "natural")):
+        again = Panel(Service(running_service.target))
+        again.open(line)
+        assert "not saved" in again.question.sentence
+        again.answer(answer)
+        assert again.document.style.name == style
+        assert again.dirty == (answer == 0)
+    assert not Path(line).with_name("line.unsaved.dser.json").exists()
+
+
+def test_saving_forgets_what_was_kept(emoted, line):
+    emoted.close()
+    assert Path(line).with_name("line.unsaved.dser.json").exists()
+    emoted.save()
+    assert not Path(line).with_name("line.unsaved.dser.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("form", "suffix"),
+    [("a2f-json", ".a2f.json"), ("a2f-csv", ".a2f.csv"), ("usda", ".usda"), ("livelink-csv", ".livelink.csv")],
+)
+def test_an_animation_is_written_in_every_format(emoted, start_a2f, line, form, suffix):
+    emoted.target, emoted.animation_format = start_a2f().target, form
+    emoted.push()
+    settle(emoted)
+    assert emoted.problem is None
+    assert Path(line).with_suffix(suffix).stat().st_size > 1000
+
+
 @pytest.mark.parametrize("form", ["json", "csv", "a2f-yaml"])
 def test_every_format_is_written_beside_the_line(emoted, line, form):
     emoted.export(form)

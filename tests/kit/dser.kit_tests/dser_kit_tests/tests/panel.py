@@ -71,7 +71,8 @@ class PanelTest(omni.kit.test.AsyncTestCase):
     """A panel that was opened anew, on a line of its own."""
 
     async def setUp(self):
-        LINE.with_suffix(".dser.json").unlink(missing_ok=True)
+        for left in LINE.parent.glob("*.json"):
+            left.unlink()
         await enable(True)
         await self.place(640)
 

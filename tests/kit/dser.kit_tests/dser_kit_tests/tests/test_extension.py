@@ -6,7 +6,7 @@ import threading
 import omni.ui as ui
 from omni.kit import ui_test
 
-from dser_kit_tests.tests.panel import TITLE, PanelTest, enable
+from dser_kit_tests.tests.panel import TITLE, PanelTest, button, enable, keyed, says, until
 
 
 def ours():
@@ -24,6 +24,16 @@ class TestExtension(PanelTest):
             assert len(asyncio.all_tasks()) == tasks
             await enable(True)
             assert ui.Workspace.get_window(TITLE).visible
+
+    async def test_changes_that_were_not_saved_survive_it(self):
+        await self.emote()
+        await enable(False)
+        await enable(True)
+        await self.place(640)
+        await self.open()
+        assert says("closed with changes that were not saved")
+        await button("Restore").click()
+        await until(keyed, "keys")
 
     async def test_what_was_opened_is_remembered(self):
         await self.open()
