@@ -101,9 +101,12 @@ class Send:
             with ui.HStack(height=ROW, spacing=GAP):
                 explain(ui.Label(text.A2F, width=LABEL), text.A2F_TIP)
                 self._target = fields.text(text.A2F_TIP, self._aim)
-                button(text.PUSH, text.PUSH_TIP, self._push, width=48)
+            with ui.HStack(height=ROW, spacing=GAP):
                 animations = list(ANIMATION_FORMATS)
-                fields.choice(text.ANIMATION_TIP, animations, lambda index: self._write_as(animations[index]), width=92)
+                fields.choice(
+                    text.ANIMATION_TIP, animations, lambda index: self._write_as(animations[index]), width=LABEL - GAP
+                )
+                button(text.PUSH, text.PUSH_TIP, self._push)
                 self._live = explain(ui.CheckBox(width=18), text.LIVE_TIP)
                 self._watch = self._live.model.subscribe_value_changed_fn(self._set_live)
                 explain(ui.Label(text.LIVE, width=28), text.LIVE_TIP)
