@@ -33,6 +33,7 @@ class PanelWindow:
         self.panel, self._copy = panel, copy
         self._fields, self._keys = Fields(), key_names(ui)
         self._revision = -1
+        self._built: dict[int, object] = {}
         self._progress: tuple[object, ...] = ()
         self.window = ui.Window(
             text.TITLE, **{"width": WIDTH, "height": HEIGHT, "padding_x": 8, "padding_y": 8, **window}
@@ -223,8 +224,14 @@ class PanelWindow:
         explain(self._redo, text.REDO_TIP.format(what=panel.redoes) if panel.redoes else text.NOTHING_TO_REDO)
         self.look.show()
         self.send.show()
-        self._message.rebuild()
-        self._recent_frame.rebuild()
+        self._rebuild(self._message, (panel.question, panel.problem, panel.notice))
+        self._rebuild(self._recent_frame, tuple(panel.recent))
+
+    def _rebuild(self, frame: Any, shows: object) -> None:
+        """Build a frame anew if it is to show something else."""
+        if self._built.get(id(frame)) != shows:
+            self._built[id(frame)] = shows
+            frame.rebuild()
 
     # What it does
 

@@ -4,9 +4,8 @@ import asyncio
 import threading
 
 import omni.ui as ui
-from omni.kit import ui_test
 
-from dser_kit_tests.tests.panel import TITLE, PanelTest, button, enable, keyed, says, until
+from dser_kit_tests.tests.panel import TITLE, PanelTest, button, enable, keyed, says, there, until
 
 
 def ours():
@@ -40,4 +39,5 @@ class TestExtension(PanelTest):
         await enable(False)
         await enable(True)
         await self.place(640)
-        assert ui_test.find(f"{TITLE}//Frame/**/Button[*].text=='…'").widget.enabled
+        await until(lambda: there("Button[*].text=='…'"), "the recent lines")
+        assert button("…").widget.enabled
