@@ -60,6 +60,7 @@ def test_a_clip_that_fits_stays_as_it_is(seconds):
     assert piece.keyframes is keys
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(start=st.floats(240, 299.8), length=st.floats(0.2, 3), seed=st.integers(0, 9))
 def test_the_cut_goes_into_the_only_pause_of_the_last_minute(start, length, seed):
@@ -207,6 +208,7 @@ def test_joining_what_differs_is_a_format_error():
         joined(pieces, [first, replace(first, names=("JawLeft",))])
 
 
+@pytest.mark.slow
 def test_six_minutes_are_animated_within_the_services_real_limits(start_a2f):
     """Twice a second only, so that it is quick: what matters here is how long the parts are."""
     server = start_a2f(spoil=a2f_server.every(15))

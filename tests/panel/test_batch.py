@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import time
 
+import pytest
+
 import dser_ext
 from dser_ext.panel.batch import Batch
 from dser_ext.panel.document import Document, open_session
@@ -37,6 +39,7 @@ def test_every_line_gets_its_session_and_those_that_have_one_are_left_alone(runn
     batch.close()
 
 
+@pytest.mark.slow
 def test_a_service_that_is_gone_stops_it_and_leaves_the_lines_waiting(tmp_path):
     shutil.copy(dser_ext.sample_line(), tmp_path / "a.ogg")
     batch = Batch(Service("127.0.0.1:9"))

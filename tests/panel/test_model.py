@@ -205,6 +205,7 @@ def test_cancelling_changes_nothing(panel, line):
     assert panel.problem is None
 
 
+@pytest.mark.slow
 def test_a_service_that_is_gone_is_told(line):
     panel = Panel(Service("127.0.0.1:9"))
     panel.open(line)
@@ -235,6 +236,7 @@ def test_a_voice_of_the_characters_other_lines(panel, line):
     assert panel.document.track.voice is not None
 
 
+@pytest.mark.slow
 def test_the_lines_of_this_session_are_a_voice_without_the_line_itself(panel, line, tmp_path):
     other = str(shutil.copy(line, tmp_path / "other.ogg"))
     panel.open(line)
@@ -356,6 +358,7 @@ def test_audio2face_gets_the_keys_as_they_are(emoted, start_a2f, line):
     assert Path(line).with_suffix(".a2f.json").exists()
 
 
+@pytest.mark.slow
 def test_a_live_panel_pushes_after_a_change(emoted, start_a2f):
     a2f = start_a2f()
     emoted.target, emoted.live = a2f.target, True

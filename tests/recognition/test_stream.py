@@ -70,6 +70,7 @@ def test_what_is_told_late_is_what_the_whole_line_tells(recognizer: Recognizer, 
     assert np.allclose(spoken(Stream(recognizer, look_ahead_seconds=2.8), samples, 4000), whole, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_looking_further_ahead_tells_what_the_whole_line_tells_better(
     recognizer: Recognizer, speech: NDArray[np.float32]
 ) -> None:
@@ -114,6 +115,7 @@ def test_a_stream_tells_about_the_voice_what_it_has_heard_of_it(
     np.testing.assert_allclose(mean, heard, atol=0.05)
 
 
+@pytest.mark.slow
 def test_several_streams_at_once_tell_what_each_tells_alone(
     recognizer: Recognizer, speech: NDArray[np.float32]
 ) -> None:

@@ -82,6 +82,7 @@ def test_in_stream_mode_the_face_feels_the_curves_of_the_stream(a2f, relays, spe
     np.testing.assert_allclose(felt_now, sent_keys(a2f.requests[-1]).at(np.arange(len(felt_now)) / 30), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 @settings(max_examples=12, deadline=None)
 @given(

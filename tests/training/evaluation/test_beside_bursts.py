@@ -15,6 +15,7 @@ from dser_ext.recognition.recognizer import Recognizer
 pytestmark = pytest.mark.filterwarnings("ignore::dser_ext.errors.DserWarning")
 
 
+@pytest.mark.slow
 def test_words_are_told_by_themselves_and_beside_each_feeling(recognizer: Recognizer, clips: list[Clip]) -> None:
     bursts = [
         replace(clip, speaker="bursts/1", label=label) for clip, label in zip(clips, ("awe", "pain"), strict=False)

@@ -19,6 +19,7 @@ def pixels(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path).convert("RGB")).astype(int)
 
 
+@pytest.mark.slow
 def test_a_picture_has_the_size_of_the_others_and_something_on_it(tmp_path: Path) -> None:
     draw("Some lines", {"alone": WRONG, "with the voice": RIGHT}, tmp_path / "confusion.png")
     image = pixels(tmp_path / "confusion.png")
