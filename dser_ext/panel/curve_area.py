@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import omni.ui as ui
 
@@ -55,11 +54,6 @@ class CurveArea:
         ground.set_mouse_released_fn(self._released)
         ground.set_mouse_double_clicked_fn(self._double_clicked)
         ground.set_mouse_wheel_fn(self._wheel)
-
-    @property
-    def widget(self) -> Any:
-        """Where the mouse is listened to."""
-        return self._ground
 
     def fit(self) -> None:
         """See the whole line."""

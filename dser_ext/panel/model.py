@@ -61,6 +61,9 @@ class Panel(Editor):
         super().__init__()
         self.service = service or Service()
         self.recent: list[str] = []
+        """Lines, the latest first; an application may remember them."""
+        self.opened: list[str] = []
+        """Those of this session."""
         self.question: Question | None = None
         self.heard = Heard()
         """The voice that the line was measured against last."""
@@ -122,6 +125,7 @@ class Panel(Editor):
             if unsaved_path(document.path).is_file():
                 self._offer(unsaved_path(document.path))
             self.recent = [document.path, *(each for each in self.recent if each != document.path)][:MOST_RECENT]
+            self.opened = [*(each for each in self.opened if each != document.path), document.path]
 
     def _offer(self, unsaved: Path) -> None:
         """Ask what is to become of changes that were not saved."""
@@ -150,7 +154,7 @@ class Panel(Editor):
 
     def auto_emote(self) -> None:
         """Hear the line, and key its emotions."""
-        document, session = self.document, list(self.recent)
+        document, session = self.document, list(self.opened)
         if not document.path:
             self._fail(text.NO_LINE)
             return

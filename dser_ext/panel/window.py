@@ -40,9 +40,8 @@ class PanelWindow:
         )
         self.window.frame.set_style(theme.STYLE)
         self.window.set_key_pressed_fn(self._key)
-        accepts, dropped = (lambda _: True), (lambda event: panel.open(event.mime_data))
-        self.window.frame.set_accept_drop_fn(accepts)
-        self.window.frame.set_drop_fn(dropped)
+        self.window.frame.set_accept_drop_fn(lambda _: True)
+        self.window.frame.set_drop_fn(lambda event: self._dropped(event.mime_data))
         with self.window.frame:
             self._build()
         panel.look_for_service()
@@ -238,6 +237,10 @@ class PanelWindow:
     def _typed(self, path: str) -> None:
         if path.strip() and path != self.panel.document.path:
             self.panel.open(path)
+
+    def _dropped(self, paths: str) -> None:
+        """What was dropped on the panel: paths, one a line, of which the first counts."""
+        self.panel.open((paths.splitlines() or [""])[0].removeprefix("file://"))
 
     def _choose_voice(self, kind: str) -> None:
         self.panel.set_voice(Voice(kind, self.panel.document.voice.path if kind in (PROFILE, FOLDER) else ""))

@@ -239,6 +239,7 @@ def test_a_voice_of_the_characters_other_lines(panel, line):
 @pytest.mark.slow
 def test_the_lines_of_this_session_are_a_voice_without_the_line_itself(panel, line, tmp_path):
     other = str(shutil.copy(line, tmp_path / "other.ogg"))
+    panel.recent = ["of/another/day.wav"]
     panel.open(line)
     panel.set_voice(Voice("session"))
     panel.auto_emote()
