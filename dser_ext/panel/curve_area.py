@@ -21,7 +21,7 @@ LEAST_WIDTH, LEAST_HEIGHT = 50, 50  # pixels, below which nothing is drawn
 
 
 class CurveArea:
-    """Builds itself where it is made. view: what is seen; focus: the emotion that was touched last."""
+    """Builds itself where it is made. view: what is seen; focus: the emotion touched last; frame: all of it."""
 
     def __init__(self, panel: Panel) -> None:
         self._panel, self.view, self.focus = panel, View(), ""
@@ -31,8 +31,8 @@ class CurveArea:
         self._press: tuple[float, float] | None = None  # where a button went down
         self._drag: Callable[[float, float], None] | None = None
         # A frame that clips may be narrower than what is placed in it; else a panel could never become narrower again.
-        self._frame = ui.Frame(horizontal_clipping=True)
-        with self._frame, ui.VStack(spacing=0):
+        self.frame = ui.Frame(horizontal_clipping=True)
+        with self.frame, ui.VStack(spacing=0):
             with ui.ZStack():
                 ui.Rectangle(style={"background_color": theme.argb(theme.PAPER)})
                 ui.ImageWithProvider(self._provider, fill_policy=ui.IwpFillPolicy.IWP_STRETCH)
@@ -67,7 +67,7 @@ class CurveArea:
             if self._document is None or document.seconds != self._document.seconds:
                 view.fit(document.seconds)
             self._document = document
-        view.width, view.height = int(self._frame.computed_width), int(self._ground.computed_height)
+        view.width, view.height = int(self.frame.computed_width), int(self._ground.computed_height)
         if view.width < LEAST_WIDTH or view.height < LEAST_HEIGHT:
             return False
         seen = (view.width, view.height, view.start, view.end, view.kind, view.shown)

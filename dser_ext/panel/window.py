@@ -40,10 +40,11 @@ class PanelWindow:
         )
         self.window.frame.set_style(theme.STYLE)
         self.window.set_key_pressed_fn(self._key)
-        self.window.frame.set_accept_drop_fn(lambda _: True)
-        self.window.frame.set_drop_fn(lambda event: self._dropped(event.mime_data))
         with self.window.frame:
             self._build()
+        for frame in (self.window.frame, self.curves.frame):  # what clips is no part of what it lies in
+            frame.set_accept_drop_fn(lambda _: True)
+            frame.set_drop_fn(lambda event: self._dropped(event.mime_data))
         panel.look_for_service()
 
     def destroy(self) -> None:

@@ -6,10 +6,11 @@ import signal
 import time
 from pathlib import Path
 
+import omni.ui as ui
 from omni.kit import ui_test
 
 from dser_ext.emotion.names import A2F_EMOTIONS
-from dser_kit_tests.tests.panel import LINE, PanelTest, button, find, keyed, picture, says, there, until
+from dser_kit_tests.tests.panel import LINE, PanelTest, button, enable, find, keyed, picture, says, there, until
 
 JOY = A2F_EMOTIONS.index("joy")
 
@@ -158,6 +159,22 @@ class TestPanel(PanelTest):
         await button("Auto-emote").click()
         await until(lambda: there("Button[*].text=='Auto-emote'") and not there("Rectangle[*].name=='problem'"), "keys")
         assert keyed()
+
+    async def test_a_file_is_dropped_on_the_panel(self):
+        browser = ui.Window("Browser", width=200, height=100, position_x=720, position_y=100)
+        with browser.frame:
+            file = ui.Button("a file")
+        file.set_drag_fn(lambda: str(LINE))  # as browsers of Kit tell what is dragged
+        await ui_test.wait_n_updates(5)
+        place = (file.screen_position_x + 40, file.screen_position_y + 30)
+        for target in ((300, 300), (300, 90)):
+            await enable(False)
+            await enable(True)
+            await self.place(640)
+            await ui_test.drag(place, target)
+            field = ui_test.find_all("Auto-emote//Frame/**/StringField[*]")[0]
+            assert field.model.get_value_as_string() == str(LINE), target
+        browser.destroy()
 
     async def test_what_is_wrong_is_one_sentence_with_details(self):
         await self.open("/nowhere/line.wav")
