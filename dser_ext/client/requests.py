@@ -147,7 +147,7 @@ class LearnVoice(Request[Learned]):
 
 @dataclass(frozen=True, eq=False)
 class Export(Request[bytes]):
-    """The file of a track, in a named format: "json", "csv"."""
+    """The file of a track, in a named format: "json", "csv", "a2f-yaml"."""
 
     method = "Export"
     track: EmotionTrack

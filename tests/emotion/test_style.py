@@ -338,3 +338,12 @@ class TestStyleFiles:
             said = str(error)
         assert not said or "style" in said
         assert "\n" not in said
+
+
+@pytest.mark.parametrize("most", [1, 2, 4, 5])
+def test_no_more_emotions_show_than_may_and_they_are_the_strongest(most):
+    heard = wandering()
+    everything, some = (plain(max_emotions=count).apply(heard, 50).values for count in (5, most))
+    assert ((some > 0).sum(axis=1) <= most).all()
+    strongest = np.sort(everything, axis=1)[:, -most:]
+    np.testing.assert_allclose(np.sort(some, axis=1)[:, -most:], strongest, atol=1e-6)
