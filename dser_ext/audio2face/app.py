@@ -80,6 +80,13 @@ class App:
         self._rest.post("/A2F/Player/SetTrack", a2f_player=player, file_name=file.name, time_range=[0.0, -1.0])
         return player
 
+    def current_track(self) -> str:
+        """Name of the sound file that is on the player, as the app tells it; the folder is known to the app alone."""
+        found = self._rest.post("/A2F/Player/GetCurrentTrack", a2f_player=self.player())
+        if not isinstance(found, str) or not found:
+            raise self._rest.nonsense("/A2F/Player/GetCurrentTrack", "no name of a track")
+        return found
+
     def replace_keys(self, keyframes: Keyframes) -> tuple[int, int]:
         """Key the emotions of the instance with these and no others; returns how many keys there are and were before.
 

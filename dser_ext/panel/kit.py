@@ -29,7 +29,9 @@ class Host:
         self.panel = Panel(Service(settings.get(f"{SETTINGS}/service") or ""))
         self.panel.recent = [path for path in settings.get(f"{REMEMBERED}/recent") or [] if path]
         self.panel.target = settings.get(f"{REMEMBERED}/audio2face") or settings.get(f"{SETTINGS}/audio2face") or ""
-        self.panel.key_scene = scene_keyer(settings.get(f"{SETTINGS}/face") or None)
+        if in_audio2face():
+            self.panel.key_scene = scene_keyer(settings.get(f"{SETTINGS}/face") or None)
+            self.panel.player_track = track_asker(settings.get(f"{SETTINGS}/app") or "")
         self._undo = UndoSteps.joined(self.panel)
         self.window = PanelWindow(self.panel, copy)
         self._frames = every_frame(self.window.tick)
@@ -65,11 +67,24 @@ def every_frame(act: Callable[[], None]) -> Any:
     return stream.create_subscription_to_pop(lambda _: act(), name="dser.audio2face")
 
 
-def scene_keyer(face: str | None) -> Callable[[Keyframes], str] | None:
-    """Keys the scene that is open, in an application that has the Audio2Face app's face nodes; None in any other."""
-    manager = omni.kit.app.get_app().get_extension_manager()
-    if not manager.is_extension_enabled("omni.audio2face.core"):
-        return None
+def in_audio2face() -> bool:
+    """Whether this application is the Audio2Face app, by what its face nodes are called after. Not tried there."""
+    return bool(omni.kit.app.get_app().get_extension_manager().is_extension_enabled("omni.audio2face.core"))
+
+
+def track_asker(url: str) -> Callable[[], str]:
+    """Asks the app's own REST service which track its player has."""
+
+    def ask() -> str:
+        from dser_ext.audio2face.app import App
+
+        return App(url).current_track()
+
+    return ask
+
+
+def scene_keyer(face: str | None) -> Callable[[Keyframes], str]:
+    """Keys the scene that the app has open."""
     from omni.usd import get_context
 
     from dser_ext.audio2face.app_usd import key_open_scene

@@ -73,6 +73,8 @@ class Panel(Editor):
         self.live = False
         self.key_scene: Callable[[Keyframes], str] | None = None
         """Where the panel runs in the Audio2Face app: keys its open scene, and returns what was keyed."""
+        self.player_track: Callable[[], str] | None = None
+        """There, too: asks for the name of the sound file on its player."""
         self._voices, self._worker = Voices(), Worker()
         self._remaking: Document | None = None  # whose keys are being made
         self._pushed: Document | None = None
@@ -139,6 +141,22 @@ class Panel(Editor):
 
         answers = ((text.RESTORE, restore), (text.DROP_THEM, drop))
         self.question = Question(text.LEFT.format(name=unsaved.name.partition(".unsaved")[0]), answers)
+
+    def open_played(self) -> None:
+        """The line on the player of the Audio2Face app that this runs in; looked for where recent lines lie."""
+        ask = self.player_track
+        if ask is None:
+            return
+        folders = [Path(), *(Path(path).parent for path in self.recent)]
+
+        def then(name: str) -> None:
+            found = [folder / name for folder in folders if (folder / name).is_file()]
+            if found:
+                self.open(str(found[0]))
+            else:
+                self._fail(text.NOT_FOUND.format(name=name))
+
+        self._start(SERVICE, lambda _: ask(), then)
 
     def _settings(self) -> Document:
         """A document without a line, with the settings of this one."""

@@ -9,6 +9,8 @@ TITLE = "Auto-emote"
 LINE = "Line"
 LINE_TIP = "The recording of one line of speech. Type or paste its path, drop a file here, or choose a recent one."
 RECENT = "Recent lines"
+PLAYED, PLAYED_TIP = "Player", "The line that is on the player of Audio2Face."
+NOT_FOUND = "{name} is on the player, but in none of the folders of recent lines: open it by its path once."
 OPEN = "Open"
 OPEN_TIP = "Open this line, or the session kept beside it."
 

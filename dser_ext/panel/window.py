@@ -96,6 +96,8 @@ class PanelWindow:
             self._path = fields.text(text.LINE_TIP, self._typed)
             button(text.OPEN, text.OPEN_TIP, lambda: panel.open(self._path.model.get_value_as_string()), width=56)
             self._recent_frame = ui.Frame(width=26, build_fn=self._build_recent)
+            if panel.player_track is not None:
+                button(text.PLAYED, text.PLAYED_TIP, panel.open_played, width=56)
         with ui.HStack(height=ROW, spacing=GAP):
             explain(ui.Label(text.VOICE, width=52), text.VOICE_TIP)
             names = [text.VOICES[kind] for kind in VOICES]

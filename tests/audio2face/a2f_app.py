@@ -129,6 +129,10 @@ class A2FApp:
         self._known(given["a2f_player"], self.players)
         return sorted(path.name for path in Path(self.root).iterdir() if path.suffix == ".wav")
 
+    def get_current_track(self, given: Any) -> Any:
+        assert given["a2f_player"]
+        return self.track or None
+
     def set_track(self, given: Any) -> None:
         self._known(given["a2f_player"], self.players)
         self.track = given["file_name"]
@@ -190,6 +194,7 @@ CALLS: dict[tuple[str, str], Callable[[A2FApp, Any], Any]] = {
     ("POST", "/A2F/Player/SetRootPath"): A2FApp.set_root,
     ("POST", "/A2F/Player/GetTracks"): A2FApp.get_tracks,
     ("POST", "/A2F/Player/SetTrack"): A2FApp.set_track,
+    ("POST", "/A2F/Player/GetCurrentTrack"): A2FApp.get_current_track,
     ("POST", "/A2F/GetSettings"): A2FApp.get_settings,
     ("POST", "/A2F/SetFrame"): A2FApp.set_frame,
     ("POST", "/A2F/A2E/EnableAutoGenerateOnTrackChange"): A2FApp.enable_auto_generate,

@@ -57,7 +57,10 @@ def assert_keyed(peer, keyframes: Keyframes) -> None:
 def test_the_line_is_the_track_of_the_player(start_app, line, monkeypatch):
     peer = start_app()
     monkeypatch.chdir(line.parent)
+    with pytest.raises(Audio2FaceError, match="no name of a track"):
+        App(peer.url).current_track()
     assert App(peer.url).load_track("line.wav") == PLAYER
+    assert App(peer.url).current_track() == "line.wav"
     assert (peer.root, peer.track) == (str(line.parent), "line.wav")
 
 

@@ -69,6 +69,23 @@ def test_one_click_makes_the_keys_of_the_command_line(emoted, line):
     assert emoted.undoes == "Auto-emote"
 
 
+def test_the_line_on_the_players_of_the_app_is_opened(panel, line, tmp_path):
+    def wait(holds) -> None:
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not holds() and time.monotonic() < until:
+            panel.update()
+            time.sleep(0.01)
+
+    panel.player_track = lambda: "line.ogg"
+    panel.open_played()
+    wait(lambda: panel.problem)
+    assert "line.ogg is on the player, but in none of the folders" in panel.problem.sentence
+    panel.recent = [str(tmp_path / "other.wav")]
+    panel.open_played()
+    wait(lambda: panel.document.path)
+    assert panel.document.path == line
+
+
 def test_without_a_line_it_says_what_to_do(panel):
     panel.auto_emote()
     assert "Choose a line first" in panel.problem.sentence
