@@ -71,7 +71,8 @@ def kit(version: str = "3.12") -> int:
         shutil.rmtree(folder, ignore_errors=True)
         pip = [programs / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         wheels = ["--only-binary=:all:", "--python-version", version, "--target", folder]
-        if code := run(*pip, *wheels, "-c", "constraints.txt", *IN_KIT):
+        pins = [] if version == "3.10" else ["-c", "constraints.txt"]  # those are for 3.11 and newer
+        if code := run(*pip, *wheels, *pins, *IN_KIT):
             return code
         stamp.write_text(state, encoding="utf-8")
     print(f"Extension:  {ROOT} (Kit calls it as this folder is called: it must be dser.audio2face)")
