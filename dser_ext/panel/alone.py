@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import omni.ui as ui
@@ -30,7 +31,12 @@ def run(line: str | None, service: str) -> None:
             window.tick()
             await ui.next_frame()
 
-    try:
-        ui.run(frames())
-    finally:
-        window.destroy()
+    async def until_closed() -> None:
+        ticking = asyncio.ensure_future(frames())
+        try:
+            await ui.run_async()
+        finally:
+            ticking.cancel()
+            window.destroy()
+
+    asyncio.run(until_closed())

@@ -54,3 +54,4 @@ def test_it_opens_a_line_and_ends_when_it_is_told_to(tmp_path):
         assert process.wait(20) in (0, 1)
     said = (tmp_path / "log").read_text()
     assert "Traceback" not in said, said
+    assert "destroyed" not in said, said
