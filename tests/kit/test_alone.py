@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import lab
@@ -41,17 +42,24 @@ def test_it_opens_a_line_and_ends_when_it_is_told_to(tmp_path):
     }
     command = [lab.find_python(), "-m", "dser_ext.cli.main", "panel", str(dser_ext.sample_line())]
     if not Path("/proc/driver/nvidia").exists():
-        refused = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        refused = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
         assert refused.returncode == 1
         assert "libcuda.so.1" in refused.stderr
         assert "Traceback" not in refused.stderr
         environment["LD_PRELOAD"] = str(home / "libcuda.so.1")
     log = (tmp_path / "log").open("w+")
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log, text=True) as process:
+    heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what runs in the background may not heed it
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log, preexec_fn=heeding)
+    try:
         time.sleep(4)
         assert process.poll() is None, (tmp_path / "log").read_text()
         process.send_signal(signal.SIGINT)
         assert process.wait(20) in (0, 1)
+    finally:
+        process.kill()
+        process.wait()
     said = (tmp_path / "log").read_text()
     assert "Traceback" not in said, said
     assert "destroyed" not in said, said
