@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from dser_ext.emotion.edits import EditedKeys
 from dser_ext.errors import DserError, ServiceError
-from dser_ext.panel.document import Document, Voice, save_session, session_path
+from dser_ext.panel.document import Document, save_session, session_path
 from dser_ext.panel.service import Service
 from dser_ext.panel.voices import Voices, sounds_in
 from dser_ext.panel.work import Task, Worker
@@ -99,16 +98,9 @@ class Batch:
             heard = self._voices.of(settings.voice, path, folder, client, task.report)
             asked = Presentation(settings.style, settings.fps, settings.tolerance)
             got = client.call(Recognize(path, voice=heard.data, presentation=asked), report=task.report)
-        document = Document(
-            path=path,
-            voice=Voice(settings.voice.kind, settings.voice.path),
-            style=settings.style,
-            fps=settings.fps,
-            tolerance=settings.tolerance,
-            track=got.track,
-            edited=EditedKeys.untouched(got.keyframes),
-        )
-        if not Path(session_path(path)).exists():
+        edited = EditedKeys.untouched(got.keyframes)
+        document = replace(settings, path=path, track=got.track, edited=edited, waveform=None, pending=False)
+        if not session_path(path).exists():
             save_session(document, session_path(path))
 
     def _set(self, line: Line, state: str, reason: str = "") -> None:

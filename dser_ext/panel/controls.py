@@ -91,7 +91,7 @@ class Send:
     """To Audio2Face, to files, to the clipboard. copy: puts text into the clipboard. Builds itself where it is made."""
 
     def __init__(self, panel: Panel, fields: Fields, copy: Callable[[str], None]) -> None:
-        self._panel = panel
+        self._panel, self._fields = panel, fields
 
         def copy_keys() -> None:
             if keys := panel.keys_as_yaml():
@@ -121,7 +121,7 @@ class Send:
 
     def show(self) -> None:
         """Bring it up to date."""
-        show(self._target, self._panel.target)
+        self._fields.fill(self._target, self._panel.target)
         self._scene.visible = self._panel.key_scene is not None
 
     def _chosen(self) -> int:

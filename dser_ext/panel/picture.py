@@ -97,9 +97,9 @@ def _face(image: Picture, document: Document, view: View, chosen: Collection[flo
         _column(image, round(view.x(seconds)), colour, view.height - TICK_PIXELS * (2 if picked or mine else 1))
     if len(times) * SPARSE_PIXELS > view.width:
         return
-    x = np.array([view.x(seconds) for seconds in times.tolist()])
+    x = view.x(times)
     for name in view.shown:
-        y = np.array([view.y(value) for value in keys.values[seen, A2F_EMOTIONS.index(name)].tolist()])
+        y = view.y(keys.values[seen, A2F_EMOTIONS.index(name)].astype(np.float64))
         colour, other = theme.EMOTIONS[name], ~stands_out
         _handles(image, x[other], y[other], colour, theme.PAPER, HANDLE_PIXELS)
         _handles(image, x[stands_out], y[stands_out], colour, theme.TEXT, HANDLE_PIXELS + 1)
@@ -128,7 +128,7 @@ def _rows(view: View, times: Floats, values: NDArray[np.float32]) -> tuple[Float
     """Highest and lowest place of a curve in each column of pixels, from the top, (width,) each."""
     count = view.width * SAMPLES
     at = view.start + (view.end - view.start) * np.arange(count + 1) / count
-    rows = MARGIN + (1 - np.interp(at, times, values)) * (view.height - 2 * MARGIN)
+    rows = view.y(np.interp(at, times, values))
     parts = np.stack([rows[offset : offset + count : SAMPLES] for offset in range(SAMPLES)] + [rows[SAMPLES::SAMPLES]])
     return parts.min(axis=0), parts.max(axis=0)
 

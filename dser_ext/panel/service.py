@@ -18,12 +18,11 @@ LOOK_SECONDS = 10.0  # that a service may take to say which model it has
 
 @dataclass(frozen=True)
 class Status:
-    """state: OFF, STARTING or READY. model, device: of one that is ready. reason: why there is none."""
+    """state: OFF, STARTING or READY. model, device: of one that is ready."""
 
     state: str = OFF
     model: str = ""
     device: str = ""
-    reason: str = ""
 
 
 class Service:
@@ -40,18 +39,18 @@ class Service:
 
     def look(self) -> Status:
         """Ask whether it is there."""
-        from dser_ext.client import Client, GetModel, launcher
+        from dser_ext.client import Client, GetModel
 
         try:
             address = self._address()
             if address is None:
-                self.status = Status(OFF, reason=launcher.why_not())
+                self.status = Status(OFF)
                 return self.status
             with Client(address) as client:
                 model = client.call(GetModel(), timeout_seconds=LOOK_SECONDS)
             self.status = Status(READY, f"{model.info.name} {model.info.version}", model.device)
-        except DserError as error:
-            self.status = Status(OFF, reason=str(error))
+        except DserError:
+            self.status = Status(OFF)
         return self.status
 
     def start(self) -> Status:
@@ -63,8 +62,8 @@ class Service:
                 self.status = Status(STARTING)
                 try:
                     launcher.start()
-                except DserError as error:
-                    self.status = Status(OFF, reason=str(error))
+                except DserError:
+                    self.status = Status(OFF)
                     raise
             return self.look()
 

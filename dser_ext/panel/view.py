@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dser_ext.emotion.names import A2F_EMOTIONS, EMOTIONS
 from dser_ext.panel.document import Document
 from dser_ext.panel.text import FACE, HEARD
+
+Place = TypeVar("Place", float, NDArray[np.float64])  # one, or several
 
 LEAST_SECONDS = 0.5  # that can be seen at once
 NEAR_PIXELS = 8.0  # of a handle, within which it is meant
@@ -72,12 +76,12 @@ class View:
         """Of a place from the left edge."""
         return self.start + (self.end - self.start) * x / max(1, self.width)
 
-    def x(self, seconds: float) -> float:
-        """Where a time lies, in pixels from the left edge."""
+    def x(self, seconds: Place) -> Place:
+        """Where times lie, in pixels from the left edge."""
         return (seconds - self.start) / (self.end - self.start) * self.width
 
-    def y(self, value: float) -> float:
-        """Where a value lies, in pixels from the top."""
+    def y(self, value: Place) -> Place:
+        """Where values lie, in pixels from the top."""
         return MARGIN + (1 - value) * (self.height - 2 * MARGIN)
 
     def value(self, pixels: float) -> float:
@@ -94,8 +98,7 @@ class View:
         values = keys.values[first:last, columns].astype(np.float64)
         if not values.size:
             return None
-        across = np.array([self.x(time) for time in keys.times[first:last]]) - x
-        down = MARGIN + (1 - values) * (self.height - 2 * MARGIN) - y
+        across, down = self.x(keys.times[first:last]) - x, self.y(values) - y
         distance = np.hypot(across[:, None], down) - 1e-3 * values  # of equal ones the higher
         key, column = np.unravel_index(int(distance.argmin()), distance.shape)
         if distance[key, column] > NEAR_PIXELS:

@@ -54,6 +54,11 @@ class Fields:
         self._subscriptions += [field.model.subscribe_begin_edit_fn(begin), field.model.subscribe_end_edit_fn(end)]
         return field
 
+    def fill(self, field: Any, words: str) -> None:
+        """Show this text, unless somebody is typing: what is half typed is not taken away."""
+        if not self.typing and field.model.get_value_as_string() != words:
+            field.model.set_value(words)
+
     def choice(self, tip: str, names: Sequence[str], chosen: Callable[[int], None], **layout: Any) -> Any:
         """One of several; `chosen` is told which."""
         box = explain(ui.ComboBox(0, *names, height=ROW, **layout), tip)
@@ -98,11 +103,7 @@ def pick(box: Any, index: int) -> None:
         model.set_value(index)
 
 
-def show(field: Any, value: Any) -> None:
-    """Show this text or number."""
-    model = field.model
-    if isinstance(value, str):
-        if model.get_value_as_string() != value:
-            model.set_value(value)
-    elif abs(model.get_value_as_float() - value) > 1e-6:
-        model.set_value(value)
+def show(slider: Any, value: float) -> None:
+    """Show this number."""
+    if abs(slider.model.get_value_as_float() - value) > 1e-6:
+        slider.model.set_value(value)

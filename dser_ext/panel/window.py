@@ -18,7 +18,7 @@ from dser_ext.panel.keyboard import CONTROL, SHIFT, key_names
 from dser_ext.panel.model import Panel
 from dser_ext.panel.service import READY, STARTING
 from dser_ext.panel.text import FACE, HEARD
-from dser_ext.panel.widgets import GAP, ROW, Fields, button, explain, pick, show
+from dser_ext.panel.widgets import GAP, ROW, Fields, button, explain, pick
 
 WIDTH, HEIGHT = 640, 860
 CHIP = 104  # width of a name in the legend
@@ -197,10 +197,10 @@ class PanelWindow:
 
     def _show(self) -> None:
         panel, document, status = self.panel, self.panel.document, self.panel.service.status
-        show(self._path, document.path)
+        self._fields.fill(self._path, document.path)
         pick(self._voice, VOICES.index(document.voice.kind))
         self._voice_path.visible = document.voice.kind in (PROFILE, FOLDER)
-        show(self._voice_path, document.voice.path)
+        self._fields.fill(self._voice_path, document.voice.path)
         self._advice.text = text.voice_words(
             document.voice.kind, panel.heard.lines, panel.heard.seconds, panel.heard.advice
         )

@@ -122,6 +122,14 @@ class TestPanel(PanelTest):
         await ui_test.press("ESCAPE")
         assert (await self.saved())["panel"]["touched"] == []
 
+    async def test_what_is_half_typed_is_not_taken_away(self):
+        field = ui_test.find_all("Auto-emote//Frame/**/StringField[*]")[0]
+        await field.input("half a pa")
+        button("Start" if there("Button[*].text=='Start'") else "Stop").widget.call_clicked_fn()  # all is shown anew
+        await ui_test.wait_n_updates(30)
+        assert field.model.get_value_as_string() == "half a pa"
+        await ui_test.press("ESCAPE")
+
     async def test_the_wheel_zooms_and_the_middle_button_moves(self):
         await self.emote()
         view, ground = self.curves(await self.saved())
