@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dser_ext.emotion.frame_rate import exact_fps
 from dser_ext.emotion.style import PRESETS, Style, style
 from dser_ext.errors import DserError, FormatError
 
@@ -61,10 +62,10 @@ def add_performance(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--fps",
-        type=_frames_a_second,
+        type=frames_a_second,
         default=30.0,
         metavar="RATE",
-        help="animation frames a second, on which keys lie (default 30)",
+        help="animation frames a second, on which keys lie: 24, 25, 23.976 (which is 24000/1001), … (default 30)",
     )
     parser.add_argument(
         "--tolerance",
@@ -218,8 +219,10 @@ def look_ahead(text: str) -> float:
     return _number(text, 0, 2)
 
 
-def _frames_a_second(text: str) -> float:
-    return _number(text, 1, 240)
+def frames_a_second(text: str) -> float:
+    """A frame rate, for argparse: a number, or a fraction such as 24000/1001."""
+    over, _, under = text.partition("/")  # 24000/1001 is how video programs write 23.976
+    return exact_fps(_number(text if not under else str(_number(over, 1, 1e9) / _number(under, 1, 1e9)), 1, 240))
 
 
 def _tolerance(text: str) -> float:

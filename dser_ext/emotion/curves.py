@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dser_ext.emotion.frame_rate import exact_fps
 from dser_ext.emotion.names import A2F_EMOTIONS
 from dser_ext.errors import FormatError
-
-MAX_FPS = 1000
 
 
 def frame_count(seconds: float, fps: float) -> int:
@@ -19,15 +18,14 @@ def frame_count(seconds: float, fps: float) -> int:
 
     Raises FormatError if `fps` is no frame rate.
     """
-    _check_rate(fps)
-    return max(1, math.floor(seconds * fps + 1e-6) + 1)
+    return max(1, math.floor(seconds * exact_fps(fps) + 1e-6) + 1)
 
 
 @dataclass(frozen=True, eq=False)
 class Curves:
     """Ten emotions over animation frames, in [0, 1].
 
-    fps: frames a second. values: (F, 10) float32, columns in the order of `A2F_EMOTIONS`; frame i is at i / fps s.
+    fps: frames a second, as exact as `exact_fps` makes them. values: (F, 10) float32, columns in the order of `A2F_EMOTIONS`; frame i is at i / fps s.
     """
 
     fps: float
@@ -35,17 +33,12 @@ class Curves:
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, np.float32)
-        _check_rate(self.fps)
         if values.ndim != 2 or values.shape[1] != len(A2F_EMOTIONS) or not len(values):
             raise FormatError(f"curves need values (F, {len(A2F_EMOTIONS)}) with F ≥ 1, not {values.shape}")
+        object.__setattr__(self, "fps", exact_fps(self.fps))
         object.__setattr__(self, "values", values)
 
     @property
     def times(self) -> NDArray[np.float64]:
         """Seconds of each frame, (F,)."""
         return np.arange(len(self.values)) / self.fps
-
-
-def _check_rate(fps: float) -> None:
-    if not 0 < fps <= MAX_FPS:
-        raise FormatError(f"frames a second must be above 0 and at most {MAX_FPS}, not {fps}")

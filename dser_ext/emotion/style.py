@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dser_ext.emotion.audio2emotion import Audio2Emotion
 from dser_ext.emotion.curves import Curves, frame_count
+from dser_ext.emotion.frame_rate import exact_fps
 from dser_ext.emotion.names import A2F_EMOTIONS, EMOTIONS, NEUTRAL, TO_A2F
 from dser_ext.emotion.settings import check_emotions, check_number, check_switch, checked_settings
 from dser_ext.emotion.track import EmotionTrack
@@ -76,6 +77,7 @@ class Style:
 
     def apply(self, track: EmotionTrack, fps: float) -> Curves:
         """The ten curves of a track at `fps` frames a second, in [0, 1], from 0 to the end of the sound."""
+        fps = exact_fps(fps)
         times = np.arange(frame_count(track.seconds, fps)) / fps
         values = self._values(track, times, fps)
         if self.extended:

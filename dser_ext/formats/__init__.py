@@ -1,50 +1,67 @@
-"""Tracks and keys to files and back; one file a named format; never touches audio."""
+"""Tracks, keys and animations to files and back; one file a named format; never touches audio."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from dser_ext.errors import FormatError
-from dser_ext.formats.a2f_csv import write_csv
-from dser_ext.formats.a2f_json import write_json
-from dser_ext.formats.a2f_yaml import write_a2f_yaml
+from dser_ext.formats.a2f_csv import read_csv, write_csv
+from dser_ext.formats.a2f_json import read_json, write_json
+from dser_ext.formats.a2f_yaml import read_a2f_yaml, write_a2f_yaml
+from dser_ext.formats.blender_json import read_blender, write_blender
 from dser_ext.formats.blendshapes import Animation
 from dser_ext.formats.files import written_whole
-from dser_ext.formats.livelink_csv import write_livelink
-from dser_ext.formats.table_csv import write_table
-from dser_ext.formats.track_json import Performance, write_track
-from dser_ext.formats.usda import write_usda
+from dser_ext.formats.keyed_line import KeyedLine
+from dser_ext.formats.livelink_csv import read_livelink, write_livelink
+from dser_ext.formats.maya_anim import write_anim
+from dser_ext.formats.table_csv import read_long_table, read_table, write_long_table, write_table
+from dser_ext.formats.track_json import Performance, read_track, write_track
+from dser_ext.formats.unreal_csv import read_curve_table, write_curve_table
+from dser_ext.formats.usd_emotions import read_usd, write_usd
+from dser_ext.formats.usda import read_usda, write_usda
 
 
 @dataclass(frozen=True)
 class TrackFormat:
-    """A named file format for performances."""
+    """A named file format for performances.
+
+    write: takes a Performance, or, where keys are enough (`of_keys`), any `Keyed`. read: gives back what is in a file;
+    None where nobody needs that. version: grows when the same line would be written in another way.
+    """
 
     suffix: str
-    write: Callable[[Performance, str | os.PathLike[str]], None]
+    write: Callable[[Any, str | os.PathLike[str]], None]
+    read: Callable[[str | os.PathLike[str]], Performance | KeyedLine] | None = None
+    of_keys: bool = True
+    version: int = 1
 
 
 TRACK_FORMATS = {
-    "json": TrackFormat(".json", write_track),
-    "csv": TrackFormat(".csv", write_table),
-    "a2f-yaml": TrackFormat(".yaml", write_a2f_yaml),
+    "json": TrackFormat(".json", write_track, read_track, of_keys=False),
+    "csv": TrackFormat(".csv", write_table, read_table, of_keys=False),
+    "csv-long": TrackFormat(".long.csv", write_long_table, read_long_table, of_keys=False),
+    "a2f-yaml": TrackFormat(".yaml", write_a2f_yaml, read_a2f_yaml),
+    "usda": TrackFormat(".usda", write_usd, read_usd),
+    "usdc": TrackFormat(".usdc", write_usd, read_usd),
+    "maya-anim": TrackFormat(".anim", write_anim),
+    "unreal-csv": TrackFormat(".unreal.csv", write_curve_table, read_curve_table),
+    "blender-json": TrackFormat(".blender.json", write_blender, read_blender),
 }
-"""By name. Several may share a suffix; of those the first is the suffix's default."""
+"""By name. No two have the same suffix, so that a line can be written in all of them; the longest that fits counts."""
 
 
 def track_format(path: str | os.PathLike[str], name: str | None = None) -> TrackFormat:
-    """The format of this name, or else the default of the path's suffix. Raises FormatError if there is none."""
+    """The format of this name, or else that of the path's suffix. Raises FormatError if there is none."""
     if name is not None:
         if name not in TRACK_FORMATS:
             raise FormatError(f"{name}: no such format; choose from {', '.join(TRACK_FORMATS)}")
         return TRACK_FORMATS[name]
-    for known in TRACK_FORMATS.values():
-        if known.suffix == Path(path).suffix.lower():
-            return known
+    for known in _longest_first(TRACK_FORMATS.values(), path):
+        return known
     raise FormatError(f"{path}: no format goes by this suffix; name one of {', '.join(TRACK_FORMATS)} with --format")
 
 
@@ -54,13 +71,14 @@ class AnimationFormat:
 
     suffix: str
     write: Callable[[Animation, IO[Any], str], None]
+    read: Callable[[str | os.PathLike[str]], Animation]
 
 
 ANIMATION_FORMATS = {
-    "a2f-json": AnimationFormat(".json", write_json),
-    "a2f-csv": AnimationFormat(".csv", write_csv),
-    "usda": AnimationFormat(".usda", write_usda),
-    "livelink-csv": AnimationFormat(".csv", write_livelink),
+    "a2f-json": AnimationFormat(".json", write_json, read_json),
+    "a2f-csv": AnimationFormat(".csv", write_csv, read_csv),
+    "usda": AnimationFormat(".usda", write_usda, read_usda),
+    "livelink-csv": AnimationFormat(".csv", write_livelink, read_livelink),
 }
 """By name. Several may share a suffix; of those the first is the suffix's default."""
 
@@ -91,3 +109,30 @@ def save_animation(
     write = ANIMATION_FORMATS[animation_format(path, format_name)].write
     with written_whole(path) as file:
         write(animation, file, track_path)
+
+
+def read_any(path: str | os.PathLike[str]) -> Performance | KeyedLine | Animation:
+    """What is in a file of any of the formats that its suffix allows.
+
+    Raises FormatError if it cannot be read, is of none of them, or the format is one that is written only.
+    """
+    known: list[TrackFormat | AnimationFormat] = [*TRACK_FORMATS.values(), *ANIMATION_FORMATS.values()]
+    readers = [form.read for form in _longest_first(known, path) if form.read]
+    if not readers:
+        names = ", ".join(sorted({form.suffix for form in known if form.read}))
+        raise FormatError(f"{path}: nothing of this suffix is read; those are {names}")
+    refusals = []
+    for read in readers:
+        try:
+            return read(path)
+        except FormatError as error:
+            refusals.append(error)
+    if len(refusals) == 1 or not Path(path).is_file():
+        raise refusals[0]
+    raise FormatError(f"{path}: is of none of the formats of this suffix; write it anew, or name it as what it is")
+
+
+def _longest_first(formats: Any, path: str | os.PathLike[str]) -> Iterator[Any]:
+    name = Path(path).name.lower()
+    fitting = [form for form in formats if name.endswith(form.suffix)]
+    yield from sorted(fitting, key=lambda form: -len(form.suffix))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import IO, Any
 
 import numpy as np
 
+from dser_ext.emotion.frame_rate import exact_fps
+from dser_ext.errors import FormatError
 from dser_ext.formats.blendshapes import DECIMALS, Animation, at_one_rate
+from dser_ext.formats.files import text_of
 
 
 def write_json(animation: Animation, file: IO[Any], track_path: str) -> None:
@@ -23,3 +27,19 @@ def write_json(animation: Animation, file: IO[Any], track_path: str) -> None:
     }
     json.dump(document, file, ensure_ascii=False, allow_nan=False)
     file.write("\n")
+
+
+def read_json(path: str | os.PathLike[str]) -> Animation:
+    """What such a file holds; of the two spellings in the wild of its names and its rate, either will do.
+
+    Raises FormatError if it is none.
+    """
+    text = text_of(path)
+    try:
+        document = json.loads(text)
+        names = document["facsNames"] if "facsNames" in document else document["faceNames"]
+        fps = exact_fps(document["exportFps"] if "exportFps" in document else document["fps"])
+        weights = np.array(document["weightMat"], np.float32)
+        return Animation(tuple(name[:1].upper() + name[1:] for name in names), np.arange(len(weights)) / fps, weights)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, FormatError) as error:
+        raise FormatError(f"{path}: no blendshape file of Audio2Face; export it again") from error

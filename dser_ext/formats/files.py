@@ -1,4 +1,4 @@
-"""Writing files so that they appear whole or not at all."""
+"""Writing files so that they appear whole or not at all, and reading small ones."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from dser_ext.errors import FormatError
+
+MAX_TEXT = 1 << 28  # bytes of a file that is read whole: an hour of 68 blendshapes at 60 frames a second is less
 
 
 @contextmanager
@@ -39,6 +41,20 @@ def written_whole(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[
         raise FormatError(
             f"{path}: cannot be written ({reason}); check the folder, its permissions and the free space"
         ) from error
+
+
+def text_of(path: str | os.PathLike[str]) -> str:
+    """What a text file holds. Raises FormatError if it cannot be read, is no UTF-8, or is larger than `MAX_TEXT`."""
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_TEXT + 1)
+        if len(data) > MAX_TEXT:
+            raise FormatError(f"{path}: too large for keys or an animation (over {MAX_TEXT >> 20} MiB)")
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read ({error.strerror or error}); check its name") from error
+    except ValueError as error:  # no UTF-8, or a NUL in the name
+        raise FormatError(f"{path}: no text that can be read; name a file that a format of ours or theirs is in") from error
 
 
 @contextmanager

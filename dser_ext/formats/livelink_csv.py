@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import os
 import warnings
 from typing import IO, Any
 
 import numpy as np
 
 from dser_ext.errors import DserWarning, FormatError
-from dser_ext.formats.blendshapes import ARKIT_BLENDSHAPES, DECIMALS, Animation, at_one_rate
+from dser_ext.formats.blendshapes import ARKIT_BLENDSHAPES, DECIMALS, DEFAULT_FPS, Animation, at_one_rate
+from dser_ext.formats.files import text_of
 
 _SWAPPED = {"JawLeft": "JawRight", "JawRight": "JawLeft", "MouthLeft": "MouthRight", "MouthRight": "MouthLeft"}
 FACE = tuple(_SWAPPED.get(name, name) for name in ARKIT_BLENDSHAPES)
@@ -46,3 +48,24 @@ def _timecode(frame: int, rate: int) -> str:
     minutes, seconds = divmod(frame // rate, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours:02}:{minutes:02}:{seconds:02}:{frame % rate:02}.000"
+
+
+def read_livelink(path: str | os.PathLike[str]) -> Animation:
+    """The face of a recording; its first frame is at 0. Raises FormatError if it is none.
+
+    Time codes tell frames, and only the highest frame number in a second tells how many of them a second has: a
+    recording of less than a second is taken to have 30.
+    """
+    rows = list(csv.reader(text_of(path).splitlines()))
+    try:
+        column = {name: index for index, name in enumerate(rows[0])}
+        codes = [[float(part) for part in row[column["Timecode"]].split(":")] for row in rows[1:]]
+        seconds = np.array([3600 * hours + 60 * minutes + second for hours, minutes, second, _ in codes])
+        frames = np.array([frame for *_, frame in codes])
+        rate = np.floor(frames.max()) + 1 if seconds[-1] > seconds[0] else DEFAULT_FPS
+        times = seconds + frames / rate
+        found = [name for name in FACE if name in column]
+        weights = np.array([[float(row[column[name]]) for name in found] for row in rows[1:]], np.float32)
+        return Animation(tuple(found), times - times[0], weights)
+    except (ValueError, KeyError, IndexError, FormatError) as error:
+        raise FormatError(f"{path}: no recording of Live Link Face; export it again") from error

@@ -13,7 +13,8 @@ from typing import IO, Any, TypeVar, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from dser_ext.emotion.curves import Curves, frame_count
+from dser_ext.emotion.curves import Curves
+from dser_ext.emotion.frame_rate import exact_fps
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.emotion.names import A2F_EMOTIONS, EMOTIONS
 from dser_ext.emotion.reduction import keyframes_in_steps
@@ -51,7 +52,18 @@ class Performance:
         cls, track: EmotionTrack, style: Style, fps: float, tolerance: float
     ) -> Generator[float, None, Performance]:
         """As `of`, saying between steps how many seconds have keys."""
-        return cls(track, style, fps, (yield from keyframes_in_steps(style.apply(track, fps), tolerance)))
+        curves = style.apply(track, fps)
+        return cls(track, style, curves.fps, (yield from keyframes_in_steps(curves, tolerance)))
+
+    @property
+    def seconds(self) -> float:
+        """Length of the sound in seconds."""
+        return self.track.seconds
+
+    @property
+    def sound(self) -> str:
+        """The sound file, as typed; empty for samples in memory."""
+        return (self.track.audio.path if self.track.audio else None) or ""
 
     @property
     def curves(self) -> Curves:
@@ -153,8 +165,7 @@ def _performance(document: Any) -> Performance:
     )
     if not -1 <= track.seconds - track.times[-1] <= MAX_UNTRACKED_SECONDS:
         raise FormatError(f"its {track.seconds:g} s of audio do not fit a track of {track.times[-1]:g} s")
-    fps = _field(document, "fps", float)
-    frame_count(track.seconds, fps)
+    fps = exact_fps(_field(document, "fps", float))
     keyframes = Keyframes(_array(keys, "times", np.float64), _array(keys, "values", np.float32))
     return Performance(track, Style.from_json(document.get("style")), fps, keyframes)
 

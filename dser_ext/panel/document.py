@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from dser_ext.emotion.curves import Curves, frame_count
+from dser_ext.emotion.curves import Curves
 from dser_ext.emotion.edits import EditedKeys
+from dser_ext.emotion.frame_rate import exact_fps
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.emotion.settings import check_number
 from dser_ext.emotion.style import Style
@@ -82,7 +83,7 @@ class Document:
         """The same line with other keys. Raises FormatError for what cannot be."""
         check_number("frames a second", fps, 1, 240)
         check_number("tolerance", tolerance, 1e-4, 0.5)
-        return replace(self, fps=fps, tolerance=tolerance, pending=self.track is not None)
+        return replace(self, fps=exact_fps(fps), tolerance=tolerance, pending=self.track is not None)
 
     def edit(self, edited: EditedKeys) -> Document:
         """With other keys, set by hand."""
@@ -142,7 +143,6 @@ def open_session(path: str | os.PathLike[str]) -> Document:
             raise FormatError(f"there is no voice of kind {document.voice.kind!r}")
     except (FormatError, TypeError, ValueError, AttributeError, LookupError) as error:
         raise FormatError(f"{path}: is no session of this version ({error}); recognise the line anew") from error
-    frame_count(track.seconds, performance.fps)
     return replace(document, pending=False)
 
 

@@ -64,6 +64,20 @@ class Hearing:
         data = self._file.read((stop - start) * self._size * 2)
         return np.frombuffer(data, np.float16).reshape(-1, self._size).astype(np.float32)
 
+    def kept(self) -> bytes:
+        """All frames, to be had back by `again`."""
+        self._file.seek(0)
+        return self._file.read()
+
+    @classmethod
+    def again(cls, audio: Audio, kept: bytes, speech: NDArray[np.bool_], bundle: ModelBundle) -> Hearing:
+        """The hearing of a line that was heard before with the same model; its sound is not read."""
+        hearing = cls(audio, bundle.feature_size)
+        hearing._file.write(kept)
+        hearing.count, hearing.speech = len(speech), speech
+        hearing.profile = hearing.voice(bundle)
+        return hearing
+
     def voice(self, bundle: ModelBundle) -> VoiceProfile | None:
         """What the line, heard to its end, tells about its speaker."""
         spoken = np.flatnonzero(self.speech)

@@ -1,0 +1,55 @@
+"""blender-json: keys by frame number for the script in docs/FORMATS.md, which makes F-curves of them in Blender."""
+
+from __future__ import annotations
+
+import json
+import os
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from dser_ext.emotion.frame_rate import exact_fps, frame_rate
+from dser_ext.emotion.keyframes import Keyframes
+from dser_ext.emotion.names import A2F_EMOTIONS
+from dser_ext.errors import FormatError
+from dser_ext.formats.files import text_of, written_whole
+from dser_ext.formats.keyed_line import Keyed, KeyedLine, key_frames
+
+SCHEMA = "dser.blender/1"
+
+
+def write_blender(line: Keyed, path: str | os.PathLike[str]) -> None:
+    """Blender's frame rate is fps / fps_base. Raises FormatError if the file cannot be written."""
+    rate = frame_rate(line.fps)
+    base = Fraction(1001, 1000) if rate.denominator == 1001 else Fraction(1)
+    document = {
+        "schema": SCHEMA,
+        "sound": line.sound.encode("utf-8", "backslashreplace").decode("utf-8"),
+        "fps": float(rate * base),
+        "fps_base": float(base),
+        "seconds": round(line.seconds, 6),
+        "frames": key_frames(line).tolist(),
+        "curves": {
+            emotion: np.round(column.astype(np.float64), 6).tolist()
+            for emotion, column in zip(A2F_EMOTIONS, line.keyframes.values.T, strict=True)
+        },
+    }
+    with written_whole(path) as file:
+        json.dump(document, file, ensure_ascii=False, allow_nan=False)
+        file.write("\n")
+
+
+def read_blender(path: str | os.PathLike[str]) -> KeyedLine:
+    """The keys of such a file. Raises FormatError if it is none."""
+    text = text_of(path)
+    try:
+        document: Any = json.loads(text)
+        if document["schema"] != SCHEMA:
+            raise ValueError
+        fps = exact_fps(document["fps"] / document["fps_base"])
+        values = np.array([document["curves"][emotion] for emotion in A2F_EMOTIONS], np.float32).T
+        keyframes = Keyframes(np.array(document["frames"], np.float64) / fps, values)
+        return KeyedLine(keyframes, fps, float(document["seconds"]), str(document["sound"]))
+    except (ValueError, KeyError, TypeError, ZeroDivisionError, RecursionError, FormatError) as error:
+        raise FormatError(f"{path}: no {SCHEMA} document; write it anew as blender-json") from error
