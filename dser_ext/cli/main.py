@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from dser_ext import __version__
-from dser_ext.cli import convert, emote, export, info, panel, plot, push, relay, serve, service, voice
+from dser_ext.cli import batch, convert, emote, export, info, panel, plot, push, relay, serve, service, voice
 from dser_ext.cli.messages import say
 from dser_ext.errors import DserError, DserWarning
 
-COMMANDS = (emote, plot, voice, push, panel, relay, serve, service, convert, export, info)
+COMMANDS = (emote, batch, plot, voice, push, panel, relay, serve, service, convert, export, info)
 EXAMPLES = """\
 examples:
   dser emote line.wav -o line.json                    a track with keyframes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,7 @@ from typing import IO, Any
 
 from dser_ext.errors import FormatError
 
+UNFINISHED = ".part"
 MAX_TEXT = 1 << 28  # bytes of a file that is read whole: an hour of 68 blendshapes at 60 frames a second is less
 
 
@@ -32,7 +34,7 @@ def written_whole(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[
                 yield file
             return
         target = Path(os.path.realpath(path))
-        with _removed_if_left(target.with_name(f".{target.name[:32]}.{secrets.token_hex(4)}.part")) as beside:
+        with _removed_if_left(target.with_name(f".{target.name[:32]}.{secrets.token_hex(4)}{UNFINISHED}")) as beside:
             with beside.open(mode.replace("w", "x"), **text) as file:
                 yield file
             beside.replace(target)
@@ -41,6 +43,17 @@ def written_whole(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[
         raise FormatError(
             f"{path}: cannot be written ({reason}); check the folder, its permissions and the free space"
         ) from error
+
+
+def remove_unfinished(folder: str | os.PathLike[str]) -> None:
+    """Remove what writers left in a folder when they were killed. Nobody may be writing there."""
+    try:
+        left = [path for path in Path(folder).iterdir() if re.fullmatch(rf"\..+\.[0-9a-f]{{8}}\{UNFINISHED}", path.name)]
+    except OSError:
+        return
+    for path in left:
+        with suppress(OSError):
+            path.unlink()
 
 
 def text_of(path: str | os.PathLike[str]) -> str:
