@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -47,6 +46,10 @@ class Job:
     place: str = ""  # that lines come from: its own folder's voice is called after it, and a table's style files are in it
     model: str = DEFAULT_MODEL
 
+    def to_json(self) -> dict[str, Any]:
+        """What a report tells of it, and needs to draw a line again."""
+        return {"model": self.model, "formats": self.formats, "fps": self.fps, "tolerance": self.tolerance}
+
     def style_of(self, line: Line) -> Style:
         """How a line is to be shown. Raises FormatError if its table names what is no style or no emotion."""
         chosen = next((style for pattern, style in reversed(self.rules) if _fits(line.name, pattern)), self.style)
@@ -66,10 +69,10 @@ class Job:
             return folder or PurePosixPath(self.place.rstrip("/")).stem or "voice"
         return line.columns.get(SPEAKER if self.voice_by == COLUMN else self.voice_by.lower()) or None
 
-    def fingerprint(self, format_name: str, style: Style, audio: str, model: str, voice: str | None) -> str:
-        """Changes with all that a result depends on. audio, model, voice: SHA-256 of each."""
-        said: list[Any] = [format_name, TRACK_FORMATS[format_name].version, style.to_json(), self.fps, self.tolerance]
-        return hashlib.sha256(json.dumps([*said, audio, model, voice], sort_keys=True).encode()).hexdigest()
+    def fingerprint(self, format_name: str, style: str, audio: str, model: str, voice: str | None) -> str:
+        """Changes with all that a result depends on. style: as JSON. audio, model, voice: SHA-256 of each."""
+        said = format_name, TRACK_FORMATS[format_name].version, style, self.fps, self.tolerance, audio, model, voice
+        return hashlib.sha256(repr(said).encode()).hexdigest()
 
 
 def output_name(line: str, format_name: str) -> str:

@@ -59,20 +59,24 @@ class Row:
 
 
 class Ledger:
-    """path: of the file, which is made if need be. Raises DserError if it cannot be used."""
+    """path: of the file, which is made if need be. reading: only read it, also while a run writes it.
 
-    def __init__(self, path: Path) -> None:
+    Raises DserError if it cannot be used.
+    """
+
+    def __init__(self, path: Path, *, reading: bool = False) -> None:
         self.path = path
         self.after_commit: Callable[[], None] | None = None
         self._last_commit = time.monotonic()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, isolation_level=None)
+            mode = "ro" if reading else "rwc"
+            self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None)
             self._db.row_factory = sqlite3.Row
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.executescript(TABLES)
-            self._db.execute("BEGIN")
-            self._db.execute("INSERT OR IGNORE INTO about VALUES ('schema', ?)", (SCHEMA,))
+            if not reading:
+                self._db.execute("PRAGMA synchronous = NORMAL")
+                self._db.executescript(TABLES)
+                self._db.execute("BEGIN")
+                self._db.execute("INSERT OR IGNORE INTO about VALUES ('schema', ?)", (SCHEMA,))
             schema = self.about("schema")
         except (sqlite3.Error, OSError) as error:
             raise DserError(f"{path}: cannot be used ({error}); check the folder, its permissions and the space") from error
@@ -92,8 +96,8 @@ class Ledger:
         """All lines, by name."""
         found = self._db.execute("SELECT name, stamp, state, audio, made FROM line")
         return {
-            _unescaped(row["name"]): Row(
-                _unescaped(row["name"]), row["stamp"], row["state"], row["audio"], json.loads(row["made"])
+            unescaped(row["name"]): Row(
+                unescaped(row["name"]), row["stamp"], row["state"], row["audio"], json.loads(row["made"])
             )
             for row in found
         }
@@ -235,12 +239,20 @@ class Ledger:
 
     def close(self) -> None:
         """Commit and close."""
-        self.commit()
+        if self._db.in_transaction:
+            self.commit()
         self._db.close()
 
     def lines(self, run: int) -> Iterator[sqlite3.Row]:
         """All that is known of the lines of a run, in the order of their names."""
         yield from self._db.execute("SELECT * FROM line WHERE run = ? ORDER BY name", (run,))
+
+    def line(self, name: str) -> sqlite3.Row:
+        """All that is known of a line. Raises KeyError if nothing is."""
+        row = self._db.execute("SELECT * FROM line WHERE name = ?", (_escaped(name),)).fetchone()
+        if row is None:
+            raise KeyError(name)
+        return row  # type: ignore[no-any-return]
 
     def voices(self) -> list[sqlite3.Row]:
         """Name, lines, seconds, advice and frozen of every frozen voice."""
@@ -252,7 +264,8 @@ def _escaped(text: str) -> str:
     return "".join(chr(ord(char) - 0xDC80 + 0xF7780) if "\udc80" <= char <= "\udcff" else char for char in text)
 
 
-def _unescaped(text: str) -> str:
+def unescaped(text: str) -> str:
+    """A name as file systems have it, of what the ledger has."""
     return "".join(chr(ord(char) - 0xF7780 + 0xDC80) if "\U000f7780" <= char <= "\U000f77ff" else char for char in text)
 
 

@@ -57,7 +57,7 @@ def read_only(out: str) -> Iterator[Ledger]:
         path = Path(out, FOLDER, LEDGER)
         if not path.is_file():
             raise DserError(f"{out}: no run of dser batch has written there; name its output folder")
-        ledger = Ledger(path)
+        ledger = Ledger(path, reading=True)
         try:
             yield ledger
         finally:
@@ -67,7 +67,7 @@ def read_only(out: str) -> Iterator[Ledger]:
         path = Path(folder, LEDGER)
         if not _fetch(out, path):
             raise DserError(f"{out}: no run of dser batch has written there; name the URL of its output")
-        ledger = Ledger(path)
+        ledger = Ledger(path, reading=True)
         try:
             yield ledger
         finally:

@@ -28,6 +28,7 @@ from dser_ext.formats.files import remove_unfinished
 from dser_ext.recognition.bundle import ModelBundle
 
 PROGRESS_SECONDS = 0.1
+SETTINGS, LEFT_OUT = "settings", "left out"  # noted for the report
 RUNNING = "running"  # noted while a run goes on: found by the next one, it says that this one was killed
 
 
@@ -86,10 +87,11 @@ class Summary:
 
 @dataclass
 class _Plan:
-    """What is to become of a line. audio: SHA-256 of its file, where that is known."""
+    """What is to become of a line. said: the style as JSON. audio: SHA-256 of its file, where that is known."""
 
     line: Line
     style: Style
+    said: str
     voice: str | None
     row: Row | None
     audio: str | None = None
@@ -142,6 +144,8 @@ class Run:
             if self._ledger.about(RUNNING):
                 self._remove_unfinished()
             self._ledger.note(RUNNING, "yes")
+            self._ledger.note(SETTINGS, json.dumps(self.job.to_json()))
+            self._ledger.note(LEFT_OUT, json.dumps(self.summary.left_out))
             self._plan()
             self._work(began)
             self._ledger.note(RUNNING, "")
@@ -160,11 +164,14 @@ class Run:
         lines = self._found.lines
         self._ledger.begin(number, ((each.name, each.source, each.stamp, dict(each.columns)) for each in lines))
         self.summary.lines = len(lines)
+        said: dict[int, tuple[Style, str]] = {}  # a style and its text, made once for all lines that have it
         waiting: list[_Plan] = []
         for line in lines:
             row = rows.get(line.name)
             try:
-                plan = _Plan(line, self.job.style_of(line), self.job.voice_of(line), row, _known_audio(line, row))
+                style = self.job.style_of(line)
+                text = said.setdefault(id(style), (style, json.dumps(style.to_json(), sort_keys=True)))[1]
+                plan = _Plan(line, style, text, self.job.voice_of(line), row, _known_audio(line, row))
             except DserError as error:
                 self._failed(line.name, f"{line.name}: {error}")
                 continue
@@ -257,8 +264,7 @@ class Run:
             self._ledger.heard_as(outcome.name, plan.audio)
         if outcome.statistics is not None and plan.audio is not None:
             made = {**(plan.row.made if plan.row else {}), **self._fingerprints(plan, plan.audio)}
-            style = json.dumps(plan.style.to_json())
-            self._ledger.done(outcome, plan.audio, plan.voice, style, made)
+            self._ledger.done(outcome, plan.audio, plan.voice, plan.said, made)
             self.summary.done += 1
             self.summary.speech_seconds += outcome.statistics["seconds"]
             return
@@ -289,7 +295,7 @@ class Run:
     def _fingerprints(self, plan: _Plan, audio: str) -> dict[str, str]:
         voice = self._voices.sha256(plan.voice)
         return {
-            name: self.job.fingerprint(name, plan.style, audio, self._model, voice) for name in self.job.formats
+            name: self.job.fingerprint(name, plan.said, audio, self._model, voice) for name in self.job.formats
         }
 
 

@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do what is new or changed, and say how it went."""
     from dser_ext.batch.place import opened, read_only
-    from dser_ext.batch.report import write_report
+    from dser_ext.drawing.batch_report import write_report
 
     if len(options.places) == 1 and options.report:
         out = options.places[0]
