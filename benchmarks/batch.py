@@ -55,11 +55,17 @@ def measure(folder: Path, lines: int, rounds: int) -> None:
     styled, _ = batch(folder, f"many{rounds - 1}", "--jobs", str(cores), "--style", "expressive")
     voiced, _ = batch(folder, "voiced", "--jobs", str(cores), "--voice-by", "folder")
     print(f"pure recognition, one thread: {1000 * pure / lines:.1f} ms a line of {SECONDS} s")
-    print(f"{cores} workers: {1000 * many / lines:.1f} ms a line = {many / (pure / cores):.3f} x pure / {cores} (aim <= 1.15)")
-    print(f"1 worker: {1000 * one / lines:.1f} ms a line; {cores} workers are {one / many:.2f} x as fast (aim >= 1.8 of 2)")
+    print(
+        f"{cores} workers: {1000 * many / lines:.1f} ms a line = {many / (pure / cores):.3f} x pure / {cores} (aim <= 1.15)"
+    )
+    print(
+        f"1 worker: {1000 * one / lines:.1f} ms a line; {cores} workers are {one / many:.2f} x as fast (aim >= 1.8 of 2)"
+    )
     early = next(mib for done, mib in memory if done >= lines / 10)
-    print(f"memory, all processes: {early:.0f} MiB after {lines // 10} lines, {memory[-1][1]:.0f} MiB at the end "
-          f"({100 * (memory[-1][1] / early - 1):+.1f} %, aim within 5)")
+    print(
+        f"memory, all processes: {early:.0f} MiB after {lines // 10} lines, {memory[-1][1]:.0f} MiB at the end "
+        f"({100 * (memory[-1][1] / early - 1):+.1f} %, aim within 5)"
+    )
     print(f"nothing to do: {1000 * again / lines:.2f} ms a line, start included (aim <= 2)")
     print(f"another style, from kept features: {1000 * styled / lines:.1f} ms a line")
     print(f"with the folder's voice: {1000 * voiced / lines:.1f} ms a line")
@@ -93,8 +99,9 @@ def batch(folder: Path, out: str, *arguments: str) -> tuple[float, list[tuple[in
     """Seconds from start to end of a run, and lines done and memory (MiB) meanwhile."""
     place = folder / out
     began = time.perf_counter()
-    process = subprocess.Popen([*DSER, str(folder / "in"), str(place), *arguments], stderr=subprocess.DEVNULL,
-                               stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*DSER, str(folder / "in"), str(place), *arguments], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
     seen: list[tuple[int, float]] = []
     watcher = threading.Thread(target=watch, args=(process, place, seen))
     watcher.start()

@@ -43,7 +43,9 @@ class Job:
     style: Style = field(default_factory=Style)
     rules: Sequence[tuple[str, Style]] = ()
     voice_by: str = NONE
-    place: str = ""  # that lines come from: its own folder's voice is called after it, and a table's style files are in it
+    place: str = (
+        ""  # that lines come from: its own folder's voice is called after it, and a table's style files are in it
+    )
     model: str = DEFAULT_MODEL
 
     def to_json(self) -> dict[str, Any]:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -79,7 +78,9 @@ class Ledger:
                 self._db.execute("INSERT OR IGNORE INTO about VALUES ('schema', ?)", (SCHEMA,))
             schema = self.about("schema")
         except (sqlite3.Error, OSError) as error:
-            raise DserError(f"{path}: cannot be used ({error}); check the folder, its permissions and the space") from error
+            raise DserError(
+                f"{path}: cannot be used ({error}); check the folder, its permissions and the space"
+            ) from error
         if schema != SCHEMA:
             raise DserError(f"{path}: was written by another version of dser; use that, or another output folder")
 
@@ -174,7 +175,9 @@ class Ledger:
 
     def is_kept(self, audio: str, network: str) -> bool:
         """Whether something was kept of a sound."""
-        return bool(self._db.execute("SELECT 1 FROM heard WHERE audio = ? AND network = ?", (audio, network)).fetchone())
+        return bool(
+            self._db.execute("SELECT 1 FROM heard WHERE audio = ? AND network = ?", (audio, network)).fetchone()
+        )
 
     def heard(self, audio: str, network: str) -> Heard | None:
         """What was kept of a sound, without its profile."""
@@ -271,5 +274,3 @@ def unescaped(text: str) -> str:
 
 def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")
-
-

@@ -59,7 +59,9 @@ def find(place: str, root: str | None = None, *, without: str | None = None) -> 
         else:
             raise DserError(f"{place}: no folder, list or glob; name a folder, a pattern in quotes, a .txt or a .csv")
     except OSError as error:
-        raise DserError(f"{place}: cannot be read ({error.strerror or error}); check its name and permissions") from error
+        raise DserError(
+            f"{place}: cannot be read ({error.strerror or error}); check its name and permissions"
+        ) from error
     found.lines.sort(key=lambda line: line.name)
     return found
 
@@ -155,15 +157,15 @@ def _rows(place: str) -> Iterator[tuple[int, str, dict[str, str]]]:
             if row.strip() and not row.startswith("#"):
                 yield number, row.strip(), {}
         return
-    table = csv.DictReader(text.splitlines(), delimiter=delimiter)
+    table = csv.DictReader(text.splitlines(), delimiter=delimiter)  # a cell with a line break in it is no path
     names = {(name or "").strip().lower(): name for name in table.fieldnames or ()}
     column = next((names[name] for name in PATH_COLUMNS if name in names), None)
     if column is None:
         raise DserError(f"{place}: has no column {' or '.join(PATH_COLUMNS[:2])}; name the lines' paths in one")
-    for row in table:
-        path = (row[column] or "").strip()
+    for record in table:
+        path = (record[column] or "").strip()
         if path:
-            cells = {str(key).strip().lower(): str(value).strip() for key, value in row.items() if key and value}
+            cells = {str(key).strip().lower(): str(value).strip() for key, value in record.items() if key and value}
             yield table.line_num, path, {key: value for key, value in cells.items() if key != column.strip().lower()}
 
 

@@ -44,7 +44,9 @@ def outliers(lines: Sequence[tuple[str, str | None, dict[str, Any]]]) -> list[Ou
         for index, distance in enumerate(_deviations(values)):
             if (distance if high_only else abs(distance)) > FAR:
                 side = "more" if distance > 0 else "less"
-                reason = f"{words}: {values[index]:.3g}{unit}, {side} than nearly all others (median {median:.3g}{unit})"
+                reason = (
+                    f"{words}: {values[index]:.3g}{unit}, {side} than nearly all others (median {median:.3g}{unit})"
+                )
                 _note(found, Outlier(lines[index][0], abs(float(distance)), reason))
 
     consider(seconds, "length", " s", high_only=False)

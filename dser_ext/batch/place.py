@@ -135,7 +135,9 @@ def _fetch(out: str, path: Path) -> bool:
     except FileNotFoundError:
         return False
     except Exception as error:
-        raise DserError(f"{out}: its ledger cannot be read ({first_line(error)}); check the URL and the rights") from error
+        raise DserError(
+            f"{out}: its ledger cannot be read ({first_line(error)}); check the URL and the rights"
+        ) from error
     return True
 
 

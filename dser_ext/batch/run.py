@@ -150,7 +150,9 @@ class Run:
             self._work(began)
             self._ledger.note(RUNNING, "")
         except sqlite3.Error as error:
-            raise DserError(f"{self._ledger.path}: cannot be used ({error}); free some space there and run again") from error
+            raise DserError(
+                f"{self._ledger.path}: cannot be used ({error}); free some space there and run again"
+            ) from error
         finally:
             self._engine.close()
             self.summary.seconds = time.monotonic() - began
@@ -294,9 +296,7 @@ class Run:
 
     def _fingerprints(self, plan: _Plan, audio: str) -> dict[str, str]:
         voice = self._voices.sha256(plan.voice)
-        return {
-            name: self.job.fingerprint(name, plan.said, audio, self._model, voice) for name in self.job.formats
-        }
+        return {name: self.job.fingerprint(name, plan.said, audio, self._model, voice) for name in self.job.formats}
 
 
 def _known_audio(line: Line, row: Row | None) -> str | None:

@@ -91,7 +91,9 @@ def delivered(path: str) -> Iterator[str]:
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise FormatError(f"{path}: its folder cannot be made ({error.strerror}); check the output folder") from error
+            raise FormatError(
+                f"{path}: its folder cannot be made ({error.strerror}); check the output folder"
+            ) from error
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="dser-") as folder:
@@ -101,7 +103,9 @@ def delivered(path: str) -> Iterator[str]:
         try:
             system.put_file(str(beside), inside)
         except Exception as error:
-            raise FormatError(f"{path}: cannot be stored ({first_line(error)}); check the URL and the rights") from error
+            raise FormatError(
+                f"{path}: cannot be stored ({first_line(error)}); check the URL and the rights"
+            ) from error
 
 
 def present_in(place: str) -> Callable[[str], bool]:

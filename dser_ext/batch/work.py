@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import faulthandler
+import os
 import time
 import warnings
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +27,9 @@ from dser_ext.recognition.voice import VoiceProfile
 
 READINGS = 3  # of a file that changes while it is read; then it is left for another time
 SETTLING_SECONDS = 0.5
+SILENCE_SECONDS = 300.0  # without progress, after which a line is given up; each window of 4 s heard is progress
+HUNG = 1
+"""Exit code of a process that was ended for that; it is the watch's own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,10 +87,13 @@ class KnownAudio(Audio):
         self.sha256 = heard.audio
 
 
-def work_on(task: Task, recognizer: Recognizer, alive: Callable[[], None]) -> Outcome:
-    """Do a task; whatever is wrong with its line is in the outcome. alive: called every now and then."""
+def work_on(task: Task, recognizer: Recognizer, silence_seconds: float = SILENCE_SECONDS) -> Outcome:
+    """Do a task; whatever is wrong with its line is in the outcome.
+
+    A line that makes no progress for so long ends the process, with the exit code `HUNG`: nothing else can.
+    """
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _watched(silence_seconds) as alive:
             warnings.simplefilter("ignore", DserWarning)  # they come back as notes
             return _work_on(task, recognizer, alive)
     except DserError as error:
@@ -93,6 +103,25 @@ def work_on(task: Task, recognizer: Recognizer, alive: Callable[[], None]) -> Ou
     except Exception as error:  # whatever one line does, the others go on
         said = f"{type(error).__name__}: {error}"
         return Outcome(task.name, f"{task.source}: failed unexpectedly ({said}); please report this with the file")
+
+
+@contextmanager
+def _watched(silence_seconds: float) -> Iterator[Callable[[], None]]:
+    """What says that there is progress. The watch needs no Python to run: a decoder may hold the interpreter."""
+    last = 0.0
+
+    def alive() -> None:
+        nonlocal last
+        if (now := time.monotonic()) - last > 1:
+            last = now
+            faulthandler.dump_traceback_later(silence_seconds, exit=True, file=nowhere)
+
+    with Path(os.devnull).open("w") as nowhere:
+        alive()
+        try:
+            yield alive
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
 def _work_on(task: Task, recognizer: Recognizer, alive: Callable[[], None]) -> Outcome:
@@ -186,4 +215,3 @@ def _run(steps: Generator[float, None, Any], alive: Callable[[], None]) -> Any:
             alive()
         except StopIteration as end:
             return end.value
-

@@ -10,27 +10,29 @@ import os
 import queue
 import signal
 import threading
-import time
 from collections import Counter, deque
+from contextlib import suppress
 from multiprocessing import connection, get_context
 from typing import Any
 
-from dser_ext.batch.work import Outcome, Task, work_on
+from dser_ext.batch.work import HUNG, SILENCE_SECONDS, Outcome, Task, work_on
 from dser_ext.errors import DserError
 
 IN_HAND = 2  # tasks a worker has been given: the one it works on, and the next, so that it never waits
 TRIES = 2  # of a line that takes its worker down
-SILENCE_SECONDS = 300.0  # after which a worker that says nothing is ended; it says something for each second of work
 STARTS_WITHOUT_WORK = 3  # workers that may die in a row before they were given anything
 JOIN_SECONDS = 5.0
 
 
 class Workers:
-    """count: of processes. model, device: as of `Recognizer`. Starts them with the first tasks."""
+    """count: of processes, which start with the first tasks. model, device: as of `Recognizer`.
+
+    silence_seconds: as of `work_on`.
+    """
 
     def __init__(self, count: int, model: str, device: str = "cpu", silence_seconds: float = SILENCE_SECONDS) -> None:
-        self._arguments = (model, device)
-        self._count, self._silence = count, silence_seconds
+        self._arguments = model, device, silence_seconds
+        self._count = count
         self._workers: list[_Worker] = []
         self._waiting: deque[Task] = deque()  # to be given again, since their worker is gone
         self._crashes: Counter[str] = Counter()
@@ -55,15 +57,9 @@ class Workers:
         """What has come of some tasks; of none, if nothing has within half a second. Raises DserError if none can."""
         self._give_again()
         ready = connection.wait([worker.pipe for worker in self._workers], timeout=0.5)
-        outcomes = []
-        for worker in list(self._workers):
-            if worker.pipe in ready:
-                outcomes += self._hear_from(worker)
-            elif worker.tasks and time.monotonic() - worker.last_word > self._silence:
-                worker.process.kill()
-                self._bury(worker, f"took its worker more than {self._silence:g} s without any progress")
+        heard = [self._hear_from(worker) for worker in list(self._workers) if worker.pipe in ready]
         lost, self._lost = self._lost, []
-        return outcomes + lost
+        return [outcome for outcomes in heard for outcome in outcomes] + lost
 
     def close(self) -> None:
         """End the workers; what they have not finished is not done."""
@@ -86,34 +82,33 @@ class Workers:
         try:
             while worker.pipe.poll():
                 said = worker.pipe.recv()
-                worker.last_word = time.monotonic()
-                self._deaths = 0
+                if isinstance(said, str):  # it cannot even begin
+                    raise DserError(said)
+                worker.ready, self._deaths = True, 0
                 if isinstance(said, Outcome):
                     worker.tasks.popleft()
                     outcomes.append(said)
-                elif isinstance(said, str):  # it cannot even begin
-                    raise DserError(said)
         except (EOFError, OSError):
             worker.process.join(JOIN_SECONDS)
-            self._bury(worker, f"took its worker down ({_end(worker.process.exitcode)})")
+            self._bury(worker)
         return outcomes
 
-    def _bury(self, worker: _Worker, reason: str) -> None:
+    def _bury(self, worker: _Worker) -> None:
+        """What a worker was given goes to others, unless it is likely what it died of."""
         self._workers.remove(worker)
         worker.pipe.close()
-        if worker.last_word == worker.began:
+        end = _end(worker.process.exitcode)
+        if not worker.ready:
             self._deaths += 1
             if self._deaths > STARTS_WITHOUT_WORK:
-                raise DserError(f"workers end before they begin ({_end(worker.process.exitcode)}); try dser emote")
-        if not worker.tasks:
-            return
-        task = worker.tasks.popleft()
-        self._crashes[task.name] += worker.last_word != worker.began
-        if self._crashes[task.name] >= TRIES:
-            remedy = "it is damaged in a way that no decoder should fall for; export it again"
-            self._lost.append(Outcome(task.name, f"{task.source}: {reason}, {TRIES} times; {remedy}"))
-        else:
-            self._waiting.append(task)
+                raise DserError(f"workers end before they begin ({end}); see whether dser emote works")
+        elif worker.tasks:
+            task = worker.tasks.popleft()
+            self._crashes[task.name] += 1
+            if self._crashes[task.name] < TRIES:
+                self._waiting.append(task)
+            else:
+                self._lost.append(given_up(task, end))
         self._waiting.extend(worker.tasks)
 
     def _give_again(self) -> None:
@@ -130,26 +125,22 @@ class Workers:
 class _Worker:
     """A process, the pipe to it, and what it was given."""
 
-    def __init__(self, arguments: tuple[str, str]) -> None:
+    def __init__(self, arguments: tuple[str, str, float]) -> None:
         context = get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, *arguments), daemon=True)
         self.process.start()
         theirs.close()
         self.tasks: deque[Task] = deque()
-        self.began = self.last_word = time.monotonic()
+        self.ready = False  # it has its model, and can work
 
     def give(self, task: Task) -> None:
-        if not self.tasks and self.last_word != self.began:
-            self.last_word = time.monotonic()
         self.tasks.append(task)
-        try:
+        with suppress(OSError):  # it is gone, as its end of the pipe will tell
             self.pipe.send(task)
-        except OSError:
-            pass  # it is gone, as its end of the pipe will tell
 
 
-def _serve(pipe: Any, model: str, device: str) -> None:
+def _serve(pipe: Any, model: str, device: str, silence_seconds: float) -> None:
     """A worker's life. It ends when the other end of the pipe is closed, in whatever way."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the keyboard's interrupt goes to all; who gives the tasks decides
     from dser_ext.recognition.recognizer import Recognizer
@@ -164,14 +155,6 @@ def _serve(pipe: Any, model: str, device: str) -> None:
         except (EOFError, OSError):
             os._exit(0)
 
-    last = 0.0
-
-    def alive() -> None:
-        nonlocal last
-        if time.monotonic() - last > 1:
-            last = time.monotonic()
-            pipe.send(None)
-
     threading.Thread(target=take, daemon=True).start()
     try:
         try:
@@ -181,14 +164,20 @@ def _serve(pipe: Any, model: str, device: str) -> None:
             return
         pipe.send(None)
         while True:
-            task = tasks.get()
-            alive()
-            pipe.send(work_on(task, recognizer, alive))
+            pipe.send(work_on(tasks.get(), recognizer, silence_seconds))
     except OSError:
         return
 
 
+def given_up(task: Task, end: str) -> Outcome:
+    """What is said of a line that takes workers down. end: how they ended."""
+    remedy = "no decoder should fall for what is in it; export it again, and please report it with the file"
+    return Outcome(task.name, f"{task.source}: took down every worker that tried it ({end}); {remedy}")
+
+
 def _end(exit_code: int | None) -> str:
+    if exit_code == HUNG:
+        return "it made no progress for minutes"
     if exit_code is not None and exit_code < 0:
         try:
             return f"it ended by {signal.Signals(-exit_code).name}"

@@ -20,7 +20,7 @@ from dser_ext.formats import TRACK_FORMATS
 
 if TYPE_CHECKING:
     from dser_ext.batch.ledger import Ledger
-    from dser_ext.batch.run import Run, Summary
+    from dser_ext.batch.run import Engine, Run, Summary
 
 LINE_SECONDS = 30.0  # between two lines on how far it is, where stderr is no terminal
 SHOWN_FAILURES = 20
@@ -66,6 +66,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="another style for lines whose path in IN fits, such as 'combat/*=expressive'; again for more, last counts",
     )
     shared.add_model(parser)
+    parser.add_argument(
+        "--engine",
+        choices=["local", "ray"],
+        default="local",
+        help="who works: processes of this machine, or the Ray cluster in RAY_ADDRESS (default local)",
+    )
     parser.add_argument("--report", action="store_true", help="write OUT/report.html, too: where a person should look")
     parser.add_argument("--json", action="store_true", help="print how it went as JSON")
 
@@ -105,7 +111,6 @@ def _run(options: argparse.Namespace, source: str, out: str, ledger: Ledger) -> 
     from dser_ext.batch.job import Job
     from dser_ext.batch.lines import find
     from dser_ext.batch.run import Run
-    from dser_ext.batch.workers import Workers
     from dser_ext.recognition.bundle import DEFAULT_MODEL
 
     job = Job(
@@ -121,8 +126,19 @@ def _run(options: argparse.Namespace, source: str, out: str, ledger: Ledger) -> 
     found = find(source, options.root, without=out)
     if not found.lines and not found.left_out:
         say(f"warning: {source}: no lines of speech there")
-    engine = Workers(options.jobs or len(os.sched_getaffinity(0)), job.model, options.device)
-    return Run(job, found, out, ledger, engine)
+    return Run(job, found, out, ledger, _engine(options, job.model))
+
+
+def _engine(options: argparse.Namespace, model: str) -> Engine:
+    if options.engine == "ray":
+        if options.jobs:
+            options.usage_error("--jobs is for workers of this machine; a cluster has as many as it has cores")
+        from dser_ext.batch.cluster import Cluster
+
+        return Cluster(model, options.device)
+    from dser_ext.batch.workers import Workers
+
+    return Workers(options.jobs or os.cpu_count() or 1, model, options.device)
 
 
 def _conclude(summary: Summary, page: str | None, *, as_json: bool, hint: bool) -> int:
@@ -143,7 +159,9 @@ def _conclude(summary: Summary, page: str | None, *, as_json: bool, hint: bool) 
         if page:
             print(f"report: {page}")
     if hint and summary.done:
-        say("with --voice-by folder (or column) lines are measured against the speaker's others, which makes them surer")
+        say(
+            "with --voice-by folder (or column) lines are measured against the speaker's others, which makes them surer"
+        )
     return 1 if failures or summary.left_out else 0
 
 
@@ -202,10 +220,7 @@ class _Lines:
         self._last = time.monotonic()
         left = (summary.lines - summary.finished) / summary.rate if summary.rate else 0.0
         failed = f", {len(summary.failures)} failed" if summary.failures else ""
-        say(
-            f"{summary.finished} of {summary.lines} lines, {summary.rate:.1f} a second, "
-            f"{_duration(left)} left{failed}"
-        )
+        say(f"{summary.finished} of {summary.lines} lines, {summary.rate:.1f} a second, {_duration(left)} left{failed}")
 
 
 def _duration(seconds: float) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 
 from dser_ext.audio import AudioFile
 from dser_ext.batch.ledger import DONE, FAILED, Ledger, unescaped
-from dser_ext.batch.outliers import Outlier, outliers
+from dser_ext.batch.outliers import outliers
 from dser_ext.batch.run import LEFT_OUT, SETTINGS
 from dser_ext.batch.store import delivered, is_remote, joined
 from dser_ext.batch.voices import Voices, file_name
@@ -79,7 +79,8 @@ def write_report(ledger: Ledger, out: str) -> str:
     from jinja2 import Environment, FileSystemLoader  # here, because only reports need it
 
     run = int(ledger.about("run") or 0)
-    everything, voices = Part("all lines"), {}
+    everything = Part("all lines")
+    voices: dict[str, Part] = {}
     states: Counter[str] = Counter()
     failures, notes, known = [], [], []
     for row in ledger.lines(run):

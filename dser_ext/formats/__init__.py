@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from dser_ext.errors import FormatError
 from dser_ext.formats.a2f_csv import read_csv, write_csv
@@ -60,8 +60,8 @@ def track_format(path: str | os.PathLike[str], name: str | None = None) -> Track
         if name not in TRACK_FORMATS:
             raise FormatError(f"{name}: no such format; choose from {', '.join(TRACK_FORMATS)}")
         return TRACK_FORMATS[name]
-    for known in _longest_first(TRACK_FORMATS.values(), path):
-        return known
+    if fitting := _longest_first(TRACK_FORMATS.values(), path):
+        return fitting[0]
     raise FormatError(f"{path}: no format goes by this suffix; name one of {', '.join(TRACK_FORMATS)} with --format")
 
 
@@ -132,7 +132,10 @@ def read_any(path: str | os.PathLike[str]) -> Performance | KeyedLine | Animatio
     raise FormatError(f"{path}: is of none of the formats of this suffix; write it anew, or name it as what it is")
 
 
-def _longest_first(formats: Any, path: str | os.PathLike[str]) -> Iterator[Any]:
+_Any = TypeVar("_Any", TrackFormat, TrackFormat | AnimationFormat)
+
+
+def _longest_first(formats: Iterable[_Any], path: str | os.PathLike[str]) -> list[_Any]:
+    """Those of the formats that the path's name ends in."""
     name = Path(path).name.lower()
-    fitting = [form for form in formats if name.endswith(form.suffix)]
-    yield from sorted(fitting, key=lambda form: -len(form.suffix))
+    return sorted((form for form in formats if name.endswith(form.suffix)), key=lambda form: -len(form.suffix))

@@ -48,7 +48,9 @@ def written_whole(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[
 def remove_unfinished(folder: str | os.PathLike[str]) -> None:
     """Remove what writers left in a folder when they were killed. Nobody may be writing there."""
     try:
-        left = [path for path in Path(folder).iterdir() if re.fullmatch(rf"\..+\.[0-9a-f]{{8}}\{UNFINISHED}", path.name)]
+        left = [
+            path for path in Path(folder).iterdir() if re.fullmatch(rf"\..+\.[0-9a-f]{{8}}\{UNFINISHED}", path.name)
+        ]
     except OSError:
         return
     for path in left:
@@ -67,7 +69,9 @@ def text_of(path: str | os.PathLike[str]) -> str:
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error.strerror or error}); check its name") from error
     except ValueError as error:  # no UTF-8, or a NUL in the name
-        raise FormatError(f"{path}: no text that can be read; name a file that a format of ours or theirs is in") from error
+        raise FormatError(
+            f"{path}: no text that can be read; name a file that a format of ours or theirs is in"
+        ) from error
 
 
 @contextmanager

@@ -36,7 +36,10 @@ class LiveKeys:
     """Keys of one live line. fps: the grid they lie on. tolerance: their largest error, as of `fewest_keyframes`."""
 
     def __init__(self, style: Style, fps: float, tolerance: float) -> None:
-        self._style, self._fps = replace(style, tail_seconds=0.0), exact_fps(fps)  # where the line ends is known too late
+        self._style, self._fps = (
+            replace(style, tail_seconds=0.0),
+            exact_fps(fps),
+        )  # where the line ends is known too late
         self._tolerance = max(tolerance / 2, LEAST_TOLERANCE)
         self._tail = np.zeros((0, len(EMOTIONS)), np.float32)
         self._told = 0  # frames of the track
