@@ -69,7 +69,7 @@ class Cluster:
         try:
             said = self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
-            raise DserError(f"the cluster cannot work ({str(error.cause)}); install the same dser there") from error
+            raise DserError(f"the cluster cannot work ({error.cause}); install the same dser there") from error
         except self._ray.exceptions.RayError as error:
             return given_up(task, type(error).__name__)
         if isinstance(said, str):

@@ -113,7 +113,7 @@ class Run:
     ) -> None:
         self.job, self.out = job, out
         self._found, self._ledger, self._engine = found, ledger, engine
-        self.report: Callable[[Summary], None] = lambda summary: None
+        self.report: Callable[[Summary], None] = lambda _: None
         bundle = ModelBundle.open(job.model)
         self._model, self._network = bundle.sha256, bundle.features_sha256
         self._voices = Voices(ledger, self._network, job.model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -46,7 +47,7 @@ TRACK_FORMATS = {
     "csv-long": TrackFormat(".long.csv", write_long_table, read_long_table, of_keys=False),
     "a2f-yaml": TrackFormat(".yaml", write_a2f_yaml, read_a2f_yaml),
     "usda": TrackFormat(".usda", write_usd, read_usd),
-    "usdc": TrackFormat(".usdc", write_usd, read_usd),
+    "usdc": TrackFormat(".usdc", partial(write_usd, binary=True), read_usd),
     "maya-anim": TrackFormat(".anim", write_anim),
     "unreal-csv": TrackFormat(".unreal.csv", write_curve_table, read_curve_table),
     "blender-json": TrackFormat(".blender.json", write_blender, read_blender),

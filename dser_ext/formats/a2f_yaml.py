@@ -9,7 +9,7 @@ import numpy as np
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.emotion.names import A2F_EMOTIONS
 from dser_ext.errors import FormatError
-from dser_ext.formats.files import written_whole
+from dser_ext.formats.files import text_of, written_whole
 from dser_ext.formats.keyed_line import Keyed, KeyedLine, likely_fps
 
 LIST = "emotion_with_timecode_list"
@@ -35,14 +35,17 @@ def read_a2f_yaml(path: str | os.PathLike[str]) -> KeyedLine:
 
     Raises FormatError if it has no keys.
     """
-    from dser_ext.config import read_config
-
-    document = read_config(path)
+    text = text_of(path)
     try:
+        import yaml  # which Kit lacks
+    except ImportError as error:
+        raise FormatError(f"{path}: YAML needs PyYAML, which is not installed; pip install pyyaml") from error
+    try:
+        document = yaml.safe_load(text)
         keys = sorted(document[LIST].values(), key=lambda key: float(key["time_code"]))
         times = np.array([float(key["time_code"]) for key in keys])
         rows = [[float(key["emotions"].get(name, 0)) for name in A2F_EMOTIONS] for key in keys]
         keyframes = Keyframes(times, np.array(rows, np.float32))
-    except (KeyError, TypeError, ValueError, AttributeError, FormatError) as error:
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError, RecursionError, FormatError) as error:
         raise FormatError(f"{path}: has no {LIST} of Audio2Face's emotions; name a configuration that has") from error
     return KeyedLine(keyframes, likely_fps(times), float(times[-1]))

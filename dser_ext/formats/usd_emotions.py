@@ -23,11 +23,11 @@ NAMES, WEIGHTS, SOUND = "emotions:names", "emotions:weights", "emotions:sound"
 DECIMALS = 6
 
 
-def write_usd(line: Keyed, path: str | os.PathLike[str]) -> None:
+def write_usd(line: Keyed, path: str | os.PathLike[str], *, binary: bool = False) -> None:
     """One time sample a key; USD goes linearly between them, as Audio2Face does.
 
-    The prim is called after the file, below /Emotions, so that the layers of many lines can be sublayers of one scene.
-    Written as text or binary, as `path` ends. Raises FormatError without USD, and if the file cannot be written.
+    The prim is called after the sound, or else the file, below /Emotions, so that the layers of many lines can be sublayers of one scene.
+    binary: as a crate file, not as text. Raises FormatError without USD, and if the file cannot be written.
     """
     Sdf, Tf, Vt = usd("Sdf", "Tf", "Vt")  # noqa: N806 (modules are called so in USD)
     layer = Sdf.Layer.CreateAnonymous(".usda")
@@ -36,7 +36,7 @@ def write_usd(line: Keyed, path: str | os.PathLike[str]) -> None:
     layer.timeCodesPerSecond = layer.framesPerSecond = rate
     layer.startTimeCode, layer.endTimeCode = 0, frame_count(line.seconds, rate) - 1
     root = Sdf.PrimSpec(layer, ROOT[1:], Sdf.SpecifierDef, "Scope")
-    prim = Sdf.PrimSpec(root, _identifier(Tf, Path(path).stem), Sdf.SpecifierDef, "Scope")
+    prim = Sdf.PrimSpec(root, _identifier(Tf, Path(line.sound or path).stem), Sdf.SpecifierDef, "Scope")
     types = Sdf.ValueTypeNames
     names = Sdf.AttributeSpec(prim, NAMES, types.TokenArray, Sdf.VariabilityUniform)
     names.default = Vt.TokenArray(A2F_EMOTIONS)
@@ -48,7 +48,7 @@ def write_usd(line: Keyed, path: str | os.PathLike[str]) -> None:
     for frame, row in zip(key_frames(line).tolist(), values.tolist(), strict=True):
         layer.SetTimeSample(weights.path, frame, Vt.FloatArray(row))
     with written_whole(path, "wb") as file:
-        _write(layer, file, Path(path).suffix.lower())
+        _write(layer, file, binary)
 
 
 def _identifier(tf: Any, name: str) -> str:
@@ -59,9 +59,9 @@ def _identifier(tf: Any, name: str) -> str:
     return f"{identifier}_{hashlib.sha256(os.fsencode(name)).hexdigest()[:6]}"
 
 
-def _write(layer: Any, file: Any, suffix: str) -> None:
+def _write(layer: Any, file: Any, binary: bool) -> None:
     """USD writes binary layers to names alone, so those go beside the open file, and from there into it."""
-    if suffix != ".usdc":
+    if not binary:
         file.write(layer.ExportToString().encode())
         return
     beside = Path(f"{file.name}.usdc")

@@ -13,10 +13,11 @@ from dser_ext.errors import FormatError
 def usd(*names: str) -> tuple[Any, ...]:
     """These modules of USD. Raises FormatError where it is not installed."""
     try:
-        return tuple(import_module(f"pxr.{name}") for name in names)
+        import_module("pxr")
     except ImportError as error:
         remedy = 'pip install "dser-audio2face[usd]", or choose another format'
         raise FormatError(f"USD files need usd-core, which is not installed; {remedy}") from error
+    return tuple(import_module(f"pxr.{name}") for name in names)
 
 
 def opened_layer(path: str | os.PathLike[str]) -> Any:

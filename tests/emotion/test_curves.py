@@ -8,12 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dser_ext.emotion.curves import Curves, frame_count
+from dser_ext.emotion.frame_rate import exact_fps
 from dser_ext.errors import FormatError
 
 
 @settings(deadline=None)
 @given(st.floats(0, 7200), st.sampled_from([12, 23.976, 24, 25, 29.97, 30, 48, 59.94, 60, 120, 240]))
 def test_frames_reach_to_the_end_of_the_sound_and_no_farther(seconds, fps):
+    fps = exact_fps(fps)
     last = (frame_count(seconds, fps) - 1) / fps
     assert last <= seconds + 1e-6
     assert last + 1 / fps > seconds
