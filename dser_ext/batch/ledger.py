@@ -76,6 +76,7 @@ class Ledger:
                 self._db.executescript(TABLES)
                 self._db.execute("BEGIN")
                 self._db.execute("INSERT OR IGNORE INTO about VALUES ('schema', ?)", (SCHEMA,))
+                self.commit()  # who reads meanwhile sees a ledger
             schema = self.about("schema")
         except (sqlite3.Error, OSError) as error:
             raise DserError(

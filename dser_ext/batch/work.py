@@ -18,6 +18,7 @@ from dser_ext.audio import Audio, AudioFile
 from dser_ext.batch.store import delivered, fetched, stamp
 from dser_ext.emotion.names import EMOTIONS
 from dser_ext.emotion.style import Style
+from dser_ext.emotion.track import FRAME_RATE
 from dser_ext.errors import AudioError, DserError, DserWarning
 from dser_ext.formats import TRACK_FORMATS
 from dser_ext.formats.track_json import Performance
@@ -200,7 +201,7 @@ def statistics(performance: Performance, hearing: Hearing) -> dict[str, Any]:
     mean = track.mean.mean(axis=0)
     return {
         "seconds": round(track.seconds, 3),
-        "speech_seconds": round(float(spoken.sum()) / 50, 2),
+        "speech_seconds": round(min(float(spoken.sum()) / FRAME_RATE, track.seconds), 3),
         "keys": len(performance.keyframes.times),
         "mean": [round(float(share), 4) for share in mean],
         "strongest": EMOTIONS[int(mean.argmax())],
