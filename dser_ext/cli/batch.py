@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING
 
 from dser_ext.cli import options as shared
@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
             batch.check()
         except FormatError as error:
             options.usage_error(str(error))
-        with _interrupted_by_sigterm(), _progress() as report:
+        with _interrupted_by_sigterm(), redirect_stdout(sys.stderr), _progress() as report:  # Ray prints to stdout
             batch.report = report
             try:
                 summary = batch.run(refresh_voices=options.refresh_voices)

@@ -13,7 +13,6 @@ from dser_ext.errors import DserError, FormatError
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="such names and links are of POSIX")
 FORBIDDEN = ['what? "no": a|b*<c>.wav', "back\\slash.wav", "trailing. .wav", os.fsdecode(b"\xff.wav")]
-FORBIDDEN = ['what? "no": a|b*<c>.wav', "back\\slash.wav", "trailing. .wav", os.fsdecode(b"\xff.wav")]
 NAMES = ["a.wav", "b/c.OGG", "b/d/e e.flac", "b/d/😀 é.mp3"]
 
 
