@@ -16,7 +16,8 @@ def short_line(path: Path, source: Path = VOICE[0], start: float = 0.2) -> Path:
     """A second of real speech."""
     path.parent.mkdir(parents=True, exist_ok=True)
     speech = read(source)[int(start * 16000) :][:16000]
-    soundfile.write(path, speech, 16000, subtype="PCM_16")
+    with path.open("wb") as file:  # whatever it is called
+        soundfile.write(file, speech, 16000, subtype="PCM_16", format=path.suffix[1:].upper())
     return path
 
 

@@ -47,7 +47,7 @@ def bucket(monkeypatch) -> Iterator[str]:
 
 
 @pytest.fixture
-def cluster(bucket, monkeypatch):
+def cluster(bucket, monkeypatch):  # noqa: ARG001 (its processes inherit the way to the bucket)
     """Two nodes of a core each, which know the bucket."""
     pytest.importorskip("ray")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
