@@ -56,10 +56,12 @@ def measure(folder: Path, lines: int, rounds: int) -> None:
     voiced, _ = batch(folder, "voiced", "--jobs", str(cores), "--voice-by", "folder")
     print(f"pure recognition, one thread: {1000 * pure / lines:.1f} ms a line of {SECONDS} s")
     print(
-        f"{cores} workers: {1000 * many / lines:.1f} ms a line = {many / (pure / cores):.3f} x pure / {cores} (aim <= 1.15)"
+        f"{cores} workers: {1000 * many / lines:.1f} ms a line = {many / (pure / cores):.3f} x pure / {cores} "
+        "(aim <= 1.15)"
     )
     print(
-        f"1 worker: {1000 * one / lines:.1f} ms a line; {cores} workers are {one / many:.2f} x as fast (aim >= 1.8 of 2)"
+        f"1 worker: {1000 * one / lines:.1f} ms a line; {cores} workers are {one / many:.2f} x as fast "
+        "(aim >= 1.8 of 2)"
     )
     early = next(mib for done, mib in memory if done >= lines / 10)
     print(

@@ -1,7 +1,7 @@
 """Cluster: the same work on many machines, as tasks of Ray.
 
-Ray's tasks fit, and Ray Data does not: the ledger must hear of every line by itself, and a line whose machine is lost is
-simply done again by another, with the same result under the same name.
+Ray's tasks fit, and Ray Data does not: the ledger must hear of every line by itself, and a line whose machine is lost
+is simply done again by another, with the same result under the same name.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ class Job:
 
 
 def output_name(line: str, format_name: str) -> str:
-    """What the result of a line is called: like the line, but for the suffix; shortened where no file may be so long."""
+    """What the result of a line is called: like the line, but for the suffix; shortened if no file may be so long."""
     folder, _, name = line.rpartition("/")
     stem = PurePosixPath(name).stem
     if len(os.fsencode(stem)) > LONGEST_STEM:

@@ -106,7 +106,7 @@ def _by_glob(pattern: str) -> Found:
         fixed.append(part)
     base = str(Path(*fixed)) if fixed else "."
     found = Found()
-    for path in glob.iglob(pattern, recursive=True):
+    for path in glob.iglob(pattern, recursive=True):  # noqa: PTH207 (Path.glob would change the names as typed)
         if Path(path).is_file() and _is_sound(path):
             _take(found, base, path, os.path.realpath(base))
     return found

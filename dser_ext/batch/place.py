@@ -23,7 +23,7 @@ DEAD_SECONDS = 120.0  # without a sign of life, a run on a store counts as gone
 
 @contextmanager
 def opened(out: str) -> Iterator[Ledger]:
-    """The ledger of an output folder or URL, for one run. Raises DserError if another run has it, or it cannot be used."""
+    """The ledger of an output folder or URL, for one run. Raises DserError if another has it, or it cannot be used."""
     if is_remote(out):
         with _opened_in_store(out) as ledger:
             yield ledger
@@ -52,7 +52,7 @@ def opened(out: str) -> Iterator[Ledger]:
 
 @contextmanager
 def read_only(out: str) -> Iterator[Ledger]:
-    """The ledger of an output folder or URL, to be read, whether a run goes on there or not. Raises DserError if none."""
+    """The ledger of an output folder or URL, to be read, even while a run goes on there. Raises DserError if none."""
     if not is_remote(out):
         path = Path(out, FOLDER, LEDGER)
         if not path.is_file():
@@ -107,7 +107,7 @@ def _opened_in_store(out: str) -> Iterator[Ledger]:
 
 
 def _take_lock(system: Any, lock: str, mine: str, out: str) -> None:
-    """Stores have no locks: whoever wrote last and is alive has the place. Two that begin in the same second may err."""
+    """Stores have no locks: whoever wrote last and is alive has the place. Two that begin at once may err."""
     with suppress(FileNotFoundError):
         said = json.loads(system.cat_file(lock))
         if time.time() - float(said["alive"]) < DEAD_SECONDS:

@@ -100,7 +100,7 @@ class _Plan:
 class Run:
     """One run over the lines found.
 
-    out: folder or URL that results go to. report, which may be set: called with the summary so far, some times a second.
+    out: folder or URL that results go to. report, which may be set: told the summary so far, some times a second.
     """
 
     def __init__(
@@ -300,7 +300,7 @@ class Run:
 
 
 def _known_audio(line: Line, row: Row | None) -> str | None:
-    """What a line's file holds, if it was read before: by its stamp, or by reading it again to see if it is the same."""
+    """What a line's file holds, if it was read before: by its stamp, or by reading it again."""
     if row is None or row.audio is None:
         return None
     if row.stamp == line.stamp and line.stamp:

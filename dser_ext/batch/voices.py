@@ -1,4 +1,4 @@
-"""The voices of a run: made of all lines of a speaker at first use, then frozen, so that one new line changes no other."""
+"""The voices of a run: made of all lines of a speaker at first use, then frozen: one new line changes no other."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Voices:
         return known[1].without(audio) if known else None
 
     def freeze(self, name: str, audios: Iterable[str]) -> None:
-        """Make a voice of these sounds, once all were heard. One without speech is not frozen, as nothing rests on it."""
+        """Make a voice of these sounds, once all were heard. One without speech is not frozen: nothing rests on it."""
         profiles = dict(self._ledger.profiles(audios, self._network))
         lines = VoiceLines(name, profiles)
         if lines.profile is None:

@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="PATTERN=STYLE",
-        help="another style for lines whose path in IN fits, such as 'combat/*=expressive'; again for more, last counts",
+        help="another style for lines whose path in IN fits, such as 'combat/*=expressive'; of several the last counts",
     )
     shared.add_model(parser)
     parser.add_argument(

@@ -25,7 +25,8 @@ def frame_count(seconds: float, fps: float) -> int:
 class Curves:
     """Ten emotions over animation frames, in [0, 1].
 
-    fps: frames a second, as exact as `exact_fps` makes them. values: (F, 10) float32, columns in the order of `A2F_EMOTIONS`; frame i is at i / fps s.
+    fps: frames a second, as exact as `exact_fps` makes them. values: (F, 10) float32, columns in the order of
+    `A2F_EMOTIONS`; frame i is at i / fps s.
     """
 
     fps: float

@@ -1,4 +1,4 @@
-"""Frame rates as the fractions that they are: 23.976 frames a second are 24000/1001, or an hour is off by two frames."""
+"""Frame rates as the fractions that they are: 23.976 frames a second are 24000/1001, to the last frame of an hour."""
 
 from __future__ import annotations
 

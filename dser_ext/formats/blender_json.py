@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -20,14 +20,14 @@ SCHEMA = "dser.blender/1"
 
 
 def write_blender(line: Keyed, path: str | os.PathLike[str]) -> None:
-    """Blender's frame rate is fps / fps_base. Raises FormatError if the file cannot be written."""
+    """Blender has a whole number of frames, fps, in fps_base seconds. Raises FormatError if it cannot be written."""
     rate = frame_rate(line.fps)
-    base = Fraction(1001, 1000) if rate.denominator == 1001 else Fraction(1)
+    fps = math.ceil(rate)
     document = {
         "schema": SCHEMA,
         "sound": line.sound.encode("utf-8", "backslashreplace").decode("utf-8"),
-        "fps": float(rate * base),
-        "fps_base": float(base),
+        "fps": fps,
+        "fps_base": float(fps / rate),
         "seconds": round(line.seconds, 6),
         "frames": key_frames(line).tolist(),
         "curves": {

@@ -37,7 +37,7 @@ def write_table(performance: Performance, path: str | os.PathLike[str]) -> None:
 
 
 def write_long_table(performance: Performance, path: str | os.PathLike[str]) -> None:
-    """Columns: frame, seconds, kind, emotion, value, std, is_key: a row a frame and emotion, first the six, then the ten.
+    """Columns: frame, seconds, kind, emotion, value, std, is_key: a row a frame and emotion, the six, then the ten.
 
     kind: "heard" or "audio2face"; std and is_key are empty where there is none. Six significant digits.
     Raises FormatError if the file cannot be written.

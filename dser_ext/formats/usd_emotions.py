@@ -26,7 +26,8 @@ DECIMALS = 6
 def write_usd(line: Keyed, path: str | os.PathLike[str], *, binary: bool = False) -> None:
     """One time sample a key; USD goes linearly between them, as Audio2Face does.
 
-    The prim is called after the sound, or else the file, below /Emotions, so that the layers of many lines can be sublayers of one scene.
+    The prim is called after the sound, or else the file, below /Emotions, so that the layers of many
+    lines can be sublayers of one scene.
     binary: as a crate file, not as text. Raises FormatError without USD, and if the file cannot be written.
     """
     Sdf, Tf, Vt = usd("Sdf", "Tf", "Vt")  # noqa: N806 (modules are called so in USD)

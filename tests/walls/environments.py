@@ -67,7 +67,8 @@ def lowest(extras: tuple[str, ...] = ()) -> list[str]:
     requirements = [*project["dependencies"]]
     for extra in extras:
         requirements += project["optional-dependencies"][extra]
-    return sorted({re.sub(r">=", "==", requirement) for requirement in requirements})
+    plain = [re.sub(r"\[.*?\]", "", requirement) for requirement in requirements]  # constraints have no extras
+    return sorted({requirement.replace(">=", "==") for requirement in plain})
 
 
 def main(arguments: list[str]) -> int:
