@@ -64,12 +64,16 @@ def keyframes_in_steps(
         slack[exact] = LEAST_TOLERANCE - ROUNDING
     low, high = np.maximum(target - slack, 0), np.minimum(target + slack, 1)
     still = low.max(axis=0) <= high.min(axis=0)
-    frames = _frames_that_matter(target[:, ~still], round(CONSTANT_MARGIN_SECONDS * curves.fps))
     moves = ~still
-    corners, moving = yield from _shortest_path(frames, target[:, moves], low[:, moves], high[:, moves], curves.fps)
+    if moves.any():
+        frames = _frames_that_matter(target[:, moves], round(CONSTANT_MARGIN_SECONDS * curves.fps))
+        corners, moving = yield from _shortest_path(frames, target[:, moves], low[:, moves], high[:, moves], curves.fps)
+    else:  # most short lines keep one mood
+        corners = np.unique([0, len(target) - 1])
+        moving = np.empty((len(corners), 0))
     values = np.empty((len(corners), target.shape[1]))
     values[:, still] = np.clip(target[:, still].mean(axis=0), low[:, still].max(axis=0), high[:, still].min(axis=0))
-    values[:, ~still] = moving
+    values[:, moves] = moving
     return Keyframes(corners / curves.fps, np.clip(values, 0, 1).astype(np.float32))
 
 
