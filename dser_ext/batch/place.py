@@ -17,7 +17,8 @@ from dser_ext.batch.store import file_system, first_line, is_remote, joined
 from dser_ext.errors import DserError
 
 FOLDER, LEDGER, LOCK = ".dser", "ledger.sqlite", "lock"
-SNAPSHOT_SECONDS = 30.0  # between two copies of the ledger to a store, each of which also says that the run is alive
+SNAPSHOT_SECONDS = 30.0  # at least, between two copies of the ledger to a store, and between two signs of life
+SNAPSHOT_SHARE = 20  # times what a copy takes, at least: one of a million lines has 12 GB
 DEAD_SECONDS = 120.0  # without a sign of life, a run on a store counts as gone
 
 
@@ -84,18 +85,28 @@ def _opened_in_store(out: str) -> Iterator[Ledger]:
         path = Path(folder, LEDGER)
         _fetch(out, path)
         ledger = Ledger(path)
-        last = time.monotonic()
+        seen = copied = time.monotonic()
+        took = 0.0
 
         def copy(now: bool = False) -> None:
-            nonlocal last
-            if now or time.monotonic() - last > SNAPSHOT_SECONDS:
-                _sign_of_life(system, lock, mine, out)
-                _put(out, path)
-                for voice in (path.parent / "voices").glob("*.voice"):
-                    _put(out, voice, f"voices/{voice.name}")
-                last = time.monotonic()
+            nonlocal copied, took
+            began = time.monotonic()
+            if not now and began - copied < max(SNAPSHOT_SECONDS, took * SNAPSHOT_SHARE):
+                return
+            _put(out, path)
+            for voice in (path.parent / "voices").glob("*.voice"):
+                _put(out, voice, f"voices/{voice.name}")
+            copied = time.monotonic()
+            took = copied - began
 
-        ledger.after_commit = copy
+        def keep() -> None:
+            nonlocal seen
+            if time.monotonic() - seen > SNAPSHOT_SECONDS:
+                _sign_of_life(system, lock, mine, out, 2 * took)
+                seen = time.monotonic()
+            copy()
+
+        ledger.after_commit = keep
         try:
             yield ledger
         finally:
@@ -115,15 +126,16 @@ def _take_lock(system: Any, lock: str, mine: str, out: str) -> None:
                 f"{out}: another run writes there (or was killed less than {DEAD_SECONDS / 60:g} minutes ago); "
                 "wait for it, or choose another output"
             )
-    _sign_of_life(system, lock, mine, out)
+    _sign_of_life(system, lock, mine, out, 0.0)
     if json.loads(system.cat_file(lock))["run"] != mine:
         raise DserError(f"{out}: another run has just begun to write there; wait for it, or choose another output")
 
 
-def _sign_of_life(system: Any, lock: str, mine: str, out: str) -> None:
+def _sign_of_life(system: Any, lock: str, mine: str, out: str, silent_seconds: float) -> None:
+    """silent_seconds: how long the run may say nothing now, because it copies a large ledger."""
     try:
         system.makedirs(os.path.dirname(lock), exist_ok=True)  # noqa: PTH120
-        system.pipe_file(lock, json.dumps({"run": mine, "alive": time.time()}).encode())
+        system.pipe_file(lock, json.dumps({"run": mine, "alive": time.time() + silent_seconds}).encode())
     except Exception as error:  # each store has its own
         raise DserError(f"{out}: cannot be written to ({first_line(error)}); check the URL and the rights") from error
 
