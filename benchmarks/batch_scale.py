@@ -75,6 +75,7 @@ def main() -> None:
         sample = work_on(Task("x", str(source), results={"json": str(folder / "x.json")}), Recognizer(threads=1))
         mark = stamp(str(source))
         lines = [Line(f"voice {number % 100}/{number:08}.wav", str(source), mark) for number in range(count)]
+        result = (folder / "x.json").stat().st_size
         before = memory_mib()
         first = run(lines, sample, folder / "out")
         mib = peak_mib() - before
@@ -87,6 +88,7 @@ def main() -> None:
     print(f"{count} lines, voices of folders")
     print(f"the run itself: {count / first:.0f} lines a second = {first / count / line_seconds:.4f} of a worker's time")
     print(f"so one run keeps {count / first * line_seconds:.0f} cores like these busy")
+    print(f"result as json: {result / 1000:.0f} kB a line")
     print(f"ledger: {ledger / count / 1000:.1f} kB a line of 3 s; memory: {mib / count * 1024:.2f} KiB a line")
     print(f"nothing to do: {1e6 * again / count:.0f} us a line")
 

@@ -15,6 +15,7 @@ from dser_ext.emotion.names import EMOTIONS
 FEWEST = 20  # lines without which nothing is unusual
 FAR = 4.0  # deviations from the median, in units of a normal distribution's
 NORMAL = 0.6745  # median absolute deviation of a normal distribution of deviation 1
+MANY_KEYS = 2.0  # a second: fewer are no jitter, however few the others have
 LEAST_SHARE = 0.4  # of the mixture that must differ before a line sounds unlike its voice
 
 
@@ -39,19 +40,19 @@ def outliers(lines: Sequence[tuple[str, str | None, dict[str, Any]]]) -> list[Ou
     uncertainty = np.array([stats["uncertainty"] for *_, stats in lines])
     found: dict[str, Outlier] = {}
 
-    def consider(values: NDArray[np.float64], words: str, unit: str, *, high_only: bool) -> None:
+    def consider(values: NDArray[np.float64], words: str, unit: str, least: float) -> None:
         median = float(np.median(values))
         for index, distance in enumerate(_deviations(values)):
-            if (distance if high_only else abs(distance)) > FAR:
+            if abs(distance) > FAR and values[index] >= least:
                 side = "more" if distance > 0 else "less"
                 reason = (
                     f"{words}: {values[index]:.3g}{unit}, {side} than nearly all others (median {median:.3g}{unit})"
                 )
                 _note(found, Outlier(lines[index][0], abs(float(distance)), reason))
 
-    consider(seconds, "length", " s", high_only=False)
-    consider(keys, "keys a second", "", high_only=True)
-    consider(uncertainty, "spread", "", high_only=True)
+    consider(seconds, "length", " s", least=0)
+    consider(keys, "keys a second", "", least=MANY_KEYS)
+    consider(uncertainty, "spread", "", least=float(np.median(uncertainty)))
     for outlier in _unlike_their_voice(lines):
         _note(found, outlier)
     return sorted(found.values(), key=lambda outlier: (-outlier.distance, outlier.name))

@@ -138,7 +138,8 @@ def _engine(options: argparse.Namespace, model: str) -> Engine:
         return Cluster(model, options.device)
     from dser_ext.batch.workers import Workers
 
-    return Workers(options.jobs or os.cpu_count() or 1, model, options.device)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Workers(options.jobs or cores, model, options.device)
 
 
 def _conclude(summary: Summary, page: str | None, *, as_json: bool, hint: bool) -> int:

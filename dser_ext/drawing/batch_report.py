@@ -27,7 +27,7 @@ from dser_ext.emotion.names import EMOTIONS
 from dser_ext.emotion.style import Style
 from dser_ext.envelope import Envelope, envelope
 from dser_ext.errors import DserError
-from dser_ext.formats.files import written_whole
+from dser_ext.formats.files import unicode_text, written_whole
 from dser_ext.formats.track_json import Performance
 from dser_ext.recognition.recognizer import Recognizer
 
@@ -119,7 +119,7 @@ def write_report(ledger: Ledger, out: str) -> str:
     )
     path = joined(out, NAME)
     with delivered(path) as place, written_whole(place) as file:
-        file.write(page.encode("utf-8", "backslashreplace").decode("utf-8"))
+        file.write(unicode_text(page))
     return path
 
 

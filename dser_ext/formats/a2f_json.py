@@ -11,7 +11,7 @@ import numpy as np
 from dser_ext.emotion.frame_rate import exact_fps
 from dser_ext.errors import FormatError
 from dser_ext.formats.blendshapes import DECIMALS, Animation, at_one_rate
-from dser_ext.formats.files import text_of
+from dser_ext.formats.files import text_of, unicode_text
 
 
 def write_json(animation: Animation, file: IO[Any], track_path: str) -> None:
@@ -19,7 +19,7 @@ def write_json(animation: Animation, file: IO[Any], track_path: str) -> None:
     weights = at_one_rate(animation)
     document = {
         "exportFps": animation.fps,
-        "trackPath": track_path,
+        "trackPath": unicode_text(track_path),
         "numPoses": len(animation.names),
         "numFrames": len(weights),
         "facsNames": [name[0].lower() + name[1:] for name in animation.names],

@@ -13,7 +13,7 @@ from dser_ext.emotion.frame_rate import exact_fps, frame_rate
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.emotion.names import A2F_EMOTIONS
 from dser_ext.errors import FormatError
-from dser_ext.formats.files import text_of, written_whole
+from dser_ext.formats.files import text_of, unicode_text, written_whole
 from dser_ext.formats.keyed_line import Keyed, KeyedLine, key_frames
 
 SCHEMA = "dser.blender/1"
@@ -25,7 +25,7 @@ def write_blender(line: Keyed, path: str | os.PathLike[str]) -> None:
     fps = math.ceil(rate)
     document = {
         "schema": SCHEMA,
-        "sound": line.sound.encode("utf-8", "backslashreplace").decode("utf-8"),
+        "sound": unicode_text(line.sound),
         "fps": fps,
         "fps_base": float(fps / rate),
         "seconds": round(line.seconds, 6),

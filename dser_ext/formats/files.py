@@ -74,6 +74,11 @@ def text_of(path: str | os.PathLike[str]) -> str:
         ) from error
 
 
+def unicode_text(text: str) -> str:
+    """Text as UTF-8 can hold it: the bytes of a file name that are no letters become \\udcXX."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 @contextmanager
 def _removed_if_left(path: Path) -> Iterator[Path]:
     try:

@@ -21,7 +21,7 @@ from dser_ext.emotion.reduction import keyframes_in_steps
 from dser_ext.emotion.style import Style
 from dser_ext.emotion.track import AudioInfo, EmotionTrack, ModelInfo, VoiceInfo
 from dser_ext.errors import FormatError
-from dser_ext.formats.files import written_whole
+from dser_ext.formats.files import unicode_text, written_whole
 from dser_ext.steps import result
 
 SCHEMA = "dser.track/1"
@@ -105,9 +105,8 @@ def _write(performance: Performance, file: IO[str], beside: dict[str, Any]) -> N
 
 
 def _text(document: dict[str, Any]) -> str:
-    """JSON with letters as they are, but for the bytes of a file name that are no letters: those as \\udcXX."""
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    """JSON with letters as they are."""
+    return unicode_text(json.dumps(document, ensure_ascii=False, allow_nan=False))
 
 
 def _write_times(file: IO[str], times: NDArray[np.float64], digits: int) -> None:

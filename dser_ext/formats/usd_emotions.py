@@ -14,7 +14,7 @@ from dser_ext.emotion.frame_rate import exact_fps
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.emotion.names import A2F_EMOTIONS
 from dser_ext.errors import FormatError
-from dser_ext.formats.files import written_whole
+from dser_ext.formats.files import unicode_text, written_whole
 from dser_ext.formats.keyed_line import Keyed, KeyedLine, key_frames
 from dser_ext.formats.usd_layers import opened_layer, prims_of, usd
 
@@ -43,7 +43,7 @@ def write_usd(line: Keyed, path: str | os.PathLike[str], *, binary: bool = False
     names.default = Vt.TokenArray(A2F_EMOTIONS)
     if line.sound:
         sound = Sdf.AttributeSpec(prim, SOUND, types.String, Sdf.VariabilityUniform)
-        sound.default = line.sound.encode("utf-8", "backslashreplace").decode("utf-8")
+        sound.default = unicode_text(line.sound)
     weights = Sdf.AttributeSpec(prim, WEIGHTS, types.FloatArray)
     values = np.round(line.keyframes.values.astype(np.float64), DECIMALS)
     for frame, row in zip(key_frames(line).tolist(), values.tolist(), strict=True):
@@ -54,7 +54,7 @@ def write_usd(line: Keyed, path: str | os.PathLike[str], *, binary: bool = False
 
 def _identifier(tf: Any, name: str) -> str:
     """A prim's name may have Latin letters, digits and _ alone; a digest keeps names apart that differ in others."""
-    identifier = str(tf.MakeValidIdentifier(name))
+    identifier = str(tf.MakeValidIdentifier(unicode_text(name)))
     if identifier == name:
         return name
     return f"{identifier}_{hashlib.sha256(os.fsencode(name)).hexdigest()[:6]}"

@@ -10,6 +10,7 @@ import numpy as np
 from dser_ext.emotion.frame_rate import exact_fps
 from dser_ext.errors import FormatError
 from dser_ext.formats.blendshapes import DECIMALS, Animation, at_one_rate
+from dser_ext.formats.files import unicode_text
 from dser_ext.formats.usd_layers import opened_layer, prims_of, usd
 
 ROOT = "/World"
@@ -26,7 +27,7 @@ def write_usda(animation: Animation, file: IO[Any], track_path: str) -> None:
     weights = np.round(at_one_rate(animation).astype(np.float64), DECIMALS).tolist()
     layer = Sdf.Layer.CreateAnonymous(".usda")
     layer.defaultPrim = ROOT[1:]
-    layer.comment = track_path
+    layer.comment = unicode_text(track_path)
     layer.startTimeCode, layer.endTimeCode = 0, len(weights) - 1
     layer.timeCodesPerSecond = layer.framesPerSecond = exact_fps(animation.fps)
     layer.pseudoRoot.SetInfo("metersPerUnit", 0.01)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import tempfile
+import textwrap
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dser_ext.batch.job import LONGEST_STEM, Job, output_name, preferred_emotions
 from dser_ext.batch.lines import find
@@ -64,6 +70,27 @@ class TestFolders:
         assert len(found.left_out) == 3
         assert sum("leads out of" in reason for reason in found.left_out) == 2
         assert sum("dangling.wav: cannot be read" in reason for reason in found.left_out) == 1
+
+    @POSIX
+    def test_that_cannot_be_read_are_said(self):
+        code = """
+        import os, sys
+        from dser_ext.batch.lines import find
+        if os.getuid() == 0:
+            os.setgroups([]); os.setgid(65534); os.setuid(65534)
+        found = find(sys.argv[1])
+        print([line.name for line in found.lines], found.left_out)
+        """
+        with tempfile.TemporaryDirectory() as name:
+            Path(name).chmod(0o755)
+            for folder in ("open", "shut"):
+                Path(name, folder).mkdir()
+                Path(name, folder, "a.wav").write_bytes(b"sound")
+            Path(name, "shut").chmod(0)
+            command = [sys.executable, "-c", textwrap.dedent(code), name]
+            said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert "['open/a.wav']" in said
+        assert "shut: folder cannot be read (Permission denied); check its permissions" in said
 
     @POSIX
     def test_that_are_links_themselves_are_followed(self, place, tmp_path):
@@ -126,6 +153,17 @@ class TestLists:
     def test_keep_what_is_missing_for_the_run_to_report(self, place):
         (place / "list.txt").write_text("gone.wav\n")
         assert names(find(str(place / "list.txt"))) == ["gone.wav"]
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.text(st.characters(codec="utf-8", exclude_characters="\n\r"), min_size=1, max_size=40))
+    def test_whatever_they_say_no_line_is_outside(self, path):
+        with tempfile.TemporaryDirectory() as name:
+            place = Path(name, "in")
+            place.mkdir()
+            (place / "list.txt").write_text(f"{path}\n", encoding="utf-8")
+            for line in find(str(place / "list.txt")).lines:
+                assert Path(os.path.normpath(line.source)).is_relative_to(place)
+                assert Path(os.path.normpath(place / output_name(line.name, "json"))).is_relative_to(place)
 
 
 class TestTables:

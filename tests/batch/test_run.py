@@ -43,6 +43,24 @@ class TestWhatIsWritten:
         assert abs(found.track.concentration / alone.concentration - 1).max() < 1e-2  # another number of threads
         assert (found.fps, found.style.name) == (24, "expressive")
 
+    @pytest.mark.skipif(os.name != "posix", reason="such names are of POSIX")
+    def test_whatever_a_line_is_called_it_has_its_result(self, batch, lines, tmp_path):
+        names = [
+            "😀 é 再.wav",
+            'what? "no": a|b*<c>.wav',
+            "x" * 251 + ".wav",
+            "再" * 83 + "é.wav",
+            os.fsdecode(b"\xff.wav"),
+        ]
+        for number, name in enumerate(names):
+            short_line(lines / "odd" / name, start=0.1 * number)
+        summary, _ = batch(formats=("json", "blender-json", "usda"), voice_by="folder")
+        assert (summary.done, summary.failures) == (6 + len(names), [])
+        made = results(tmp_path / "out" / "odd")
+        assert len(made) == 3 * len(names)
+        assert "😀 é 再.json" in made
+        assert batch(formats=("json", "blender-json", "usda"), voice_by="folder")[0].kept == 6 + len(names)
+
     def test_rules_and_columns_choose_the_style(self, batch, lines, tmp_path):
         (lines / "own.json").write_text('{"gain": 0.5}')
         (lines / "list.csv").write_text(
