@@ -348,6 +348,7 @@ def test_a_sound_longer_than_the_limit_is_refused(monkeypatch: pytest.MonkeyPatc
 # --- size ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rate", "hours"), [(16_000, 2.0), (48_000, 0.25)])
 def test_hours_of_sound_are_read_in_the_memory_of_a_few_blocks(tmp_path: Path, rate: int, hours: float) -> None:
     path = tmp_path / "hours.wav"

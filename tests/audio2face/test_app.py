@@ -265,6 +265,7 @@ def test_only_a_wav_file_can_be_a_track(start_app, line, name):
         App(start_app().url).load_track(line.parent / name)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     answer=st.recursive(

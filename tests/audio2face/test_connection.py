@@ -188,6 +188,7 @@ def unavailable(times: int) -> a2f_server.Spoil:
     return spoil
 
 
+@pytest.mark.slow
 def test_a_call_that_finds_nobody_is_tried_again_with_growing_waits(start_a2f):
     server = start_a2f(spoil=unavailable(len(RETRY_WAITS_SECONDS)))
     started = time.monotonic()

@@ -40,18 +40,16 @@ def test_it_counts_what_was_done_and_says_what_was_not(report, lines):
     assert "only 3 lines, 3.0 s of speech; give at least 4 lines" in text
 
 
-def test_the_lines_it_is_least_sure_of_are_drawn(report):
+def test_the_lines_it_is_least_sure_of_are_drawn_in_the_page_itself(report):
     _, page = report()
     assert page.count("data:image/png;base64,iVBOR") == 6  # of at most ten
     order = [float(spread) for spread in re.findall(r"mean spread (\d\.\d+)", page)]
     assert order == sorted(order, reverse=True)
-
-
-def test_it_needs_no_other_file_and_runs_nothing(report):
-    _, page = report()
+    # It needs no other file, and runs nothing.
     assert not re.search(r"(src|href)=\"(?!data:)|<script|@import|url\(", page)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(__import__("os"), "getuid"), reason="such names are of POSIX")
 def test_names_are_no_markup(report, lines):
     short_line(lines / "<script>alert(1)<" / "img> & \udcff.wav")

@@ -168,6 +168,7 @@ class TestDoneAgain:
         batch(out=tmp_path / "other", **change)
         assert results(tmp_path / "other") == afresh
 
+    @pytest.mark.slow
     def test_another_format_leaves_the_first_in_force(self, batch):
         batch()
         assert batch(formats=("csv",))[0].done == 6
@@ -232,12 +233,14 @@ class TestVoices:
         assert {name: data for name, data in results(tmp_path / "out").items() if name != "anna/4.json"} == old
         assert track(tmp_path, "anna/4.json").track.voice.lines == 3
 
+    @pytest.mark.slow
     def test_a_new_name_for_a_line_of_the_voice_does_not_count_itself(self, batch, lines, tmp_path):
         batch(voice_by="folder")
         (lines / "anna" / "1.wav").rename(lines / "anna" / "9.wav")
         batch(voice_by="folder")
         assert track(tmp_path, "anna/9.json").track.voice.lines == 2
 
+    @pytest.mark.slow
     def test_are_refreshed_on_demand_from_what_was_heard(self, batch, lines, tmp_path):
         batch(voice_by="folder")
         short_line(lines / "anna" / "4.wav", start=0.6)
@@ -272,6 +275,7 @@ class TestVoices:
 
 @pytest.mark.usefixtures("lines")
 class TestInterrupted:
+    @pytest.mark.slow
     @pytest.mark.parametrize("after", range(1, 13, 2))
     @pytest.mark.parametrize("voice_by", ["none", "folder"])
     def test_it_goes_on_where_it_was(self, batch, tmp_path, voice_by, after):

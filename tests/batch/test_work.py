@@ -71,6 +71,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(tmp_path, recognizer
     assert outcome.heard.audio == AudioFile(path).sha256
 
 
+@pytest.mark.slow
 def test_one_that_never_stops_changing_is_left_for_another_time(tmp_path, recognizer, monkeypatch):
     path, times = short_line(tmp_path / "a.wav"), []
 

@@ -92,6 +92,7 @@ def test_a_line_that_takes_its_worker_down_is_given_up_and_no_other(tmp_path, co
     assert not (tmp_path / "never.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("poison")
 def test_a_line_that_never_comes_back_is_ended(tmp_path):
     tasks = tasks_in(tmp_path, 3)
@@ -102,6 +103,7 @@ def test_a_line_that_never_comes_back_is_ended(tmp_path):
     assert [name for name, outcome in outcomes.items() if outcome.error] == ["hang"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals are of POSIX")
 def test_a_worker_that_the_system_kills_is_replaced(tmp_path):
     killed = []
@@ -121,6 +123,7 @@ def test_a_model_that_cannot_be_loaded_is_said_in_one_sentence(tmp_path):
         run(Workers(1, str(tmp_path / "nowhere")), tasks_in(tmp_path, 1))
 
 
+@pytest.mark.slow
 def test_workers_that_cannot_even_start_are_no_endless_loop(tmp_path, monkeypatch):
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "sitecustomize.py").write_text("import os; os._exit(3)")

@@ -53,6 +53,7 @@ def test_failures_are_said_counted_and_part_of_the_exit_code(dser, folder):
     assert Path(summary["report"]).read_text(encoding="utf-8").count("data:image/png") == 4
 
 
+@pytest.mark.slow
 def test_the_report_alone_runs_nothing(dser, folder):
     dser("batch", folder, "out")
     done = dser("batch", "--report", "out")
@@ -126,6 +127,7 @@ def many(folder: Path, count: int = 200) -> None:
         soundfile.write(folder / f"{number:03}.wav", samples[number:], 16000, subtype="PCM_16")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals are of POSIX")
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
 def test_it_stops_when_asked_and_goes_on_later(dser, folder, by):
@@ -144,6 +146,7 @@ def test_it_stops_when_asked_and_goes_on_later(dser, folder, by):
     assert redone <= 6  # those in hand when it stopped
 
 
+@pytest.mark.slow
 def test_a_second_run_on_one_output_is_refused(dser, folder):
     many(folder)
     run = command(str(folder), "out")
@@ -157,6 +160,7 @@ def test_a_second_run_on_one_output_is_refused(dser, folder):
         run.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="limits are of POSIX")
 def test_a_full_disk_fails_the_lines_that_it_hits_and_no_other(folder):
     """Results are written in the midst of a limit on files' size: tracks do not fit, the small tables do."""

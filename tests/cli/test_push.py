@@ -225,6 +225,7 @@ def test_an_animation_goes_to_a_stage(dser, line, a2f):
     assert usd.Stage.Open("face.usda").GetEndTimeCode() == 44
 
 
+@pytest.mark.slow
 def test_a_line_of_more_than_five_minutes_is_animated_in_parts(dser, line, start_a2f):
     assert dser("emote", line, "-o", "line.json").code == 0
     soundfile.write("long.wav", np.zeros(301 * 16_000, np.int16), 16_000)

@@ -172,6 +172,7 @@ def test_a_neutral_line_says_that_the_face_stays_neutral(tmp_path: Path) -> None
     assert any("a neutral face" in text for text in texts(tmp_path / "line.svg"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["$x$ & <b>.wav", "日本語.wav", "bell\x07 \udcff.wav", "W" * 300, "C:\\lines\\a.wav", "$"]
 )
@@ -201,6 +202,7 @@ def test_the_same_line_gives_the_same_bytes_whatever_the_settings_around_it(tmp_
     assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
 
 
+@pytest.mark.slow
 def test_pictures_may_be_drawn_in_several_threads(tmp_path: Path) -> None:
     paths = [tmp_path / f"{index}.svg" for index in range(4)]
     with ThreadPoolExecutor(4) as pool:
@@ -220,6 +222,7 @@ def test_a_folder_that_is_not_there_is_an_error_that_names_the_file(tmp_path: Pa
         draw(line(), tmp_path / "missing" / "line.png")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.004, 0.02, 1.0, 59.99, 125.0, 3599.0])
 def test_lines_of_any_length_have_an_axis_that_can_be_read(tmp_path: Path, seconds: float) -> None:
     draw(line(seconds), tmp_path / "line.svg", waveform=sound(min(seconds, 10.0)))

@@ -37,6 +37,7 @@ def test_every_frame_is_told_once_however_the_sound_comes_in(
     assert spoken(Stream(loaded()), samples, block).shape == (-(-length // HOP), 6)
 
 
+@pytest.mark.slow
 def test_the_size_of_blocks_changes_nothing(recognizer: Recognizer, speech: NDArray[np.float32]) -> None:
     samples = speech[: 16_000 * 4]
     one, other = (spoken(Stream(recognizer), samples, block) for block in (320, 7001))
@@ -56,6 +57,7 @@ def test_a_look_ahead_beyond_the_window_is_refused(recognizer: Recognizer, secon
         Stream(recognizer, look_ahead_seconds=seconds)
 
 
+@pytest.mark.slow
 def test_the_longest_look_ahead_tells_every_frame(recognizer: Recognizer, speech: NDArray[np.float32]) -> None:
     assert spoken(Stream(recognizer, look_ahead_seconds=2.8), speech, 5000).shape == (-(-len(speech) // HOP), 6)
 

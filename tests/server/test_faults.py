@@ -20,6 +20,8 @@ from relayed import END, PATIENCE_SECONDS, ask, header, piece, spoken
 from dser_ext.audio2face import protocol
 from dser_ext.server.limits import Limits
 
+pytestmark = pytest.mark.slow  # waiting is what it is about
+
 MODES = ("clip", "stream")
 SECOND = bytes(32_000)
 HASTY = Limits(idle_seconds=0.5, connect_seconds=0.5, linger_seconds=0.3, drain_seconds=2)

@@ -84,6 +84,7 @@ def test_a_service_that_others_reach_pushes_only_where_it_may(start_service, sta
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
+@pytest.mark.slow
 def test_the_operators_key_goes_only_where_the_operator_says(start_service, running_service, monkeypatch):
     """What would be sent without TLS tells whether it would be sent: then the call is refused."""
     monkeypatch.setenv(API_KEY_VARIABLE, "a-key-that-is-secret")

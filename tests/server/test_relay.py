@@ -72,6 +72,7 @@ def test_in_clip_mode_the_face_feels_the_keys_of_the_whole_line(a2f, relays, spe
     assert np.ptp(felt(answer), axis=0).max() > 0.5  # the line changes its mood
 
 
+@pytest.mark.slow
 def test_in_stream_mode_the_face_feels_the_curves_of_the_stream(a2f, relays, speech):
     answer = ask(relays["stream"].target, spoken(speech, 1600))
     stream = Stream(loaded(), step_seconds=STEP_SECONDS)
@@ -213,6 +214,7 @@ def test_silence_is_neutral(relays, mode):
     assert felt(answer).max() < 0.05
 
 
+@pytest.mark.slow
 def test_in_stream_mode_sound_leaves_while_the_line_goes_on(start_relay, a2f, speech):
     relay, times = start_relay(a2f.target, mode="stream"), {}
 

@@ -63,6 +63,7 @@ def test_the_first_answer_says_how_late_the_others_are(running_service):
     assert answer[0].start.frame_rate_hz == 50
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(sizes=st.lists(st.integers(0, 9000), min_size=1, max_size=5).filter(lambda sizes: sum(sizes) > 900))
 def test_however_it_is_cut_it_is_told_as_by_a_stream(running_service, ours, sizes):

@@ -228,6 +228,7 @@ def test_voices_can_be_heard_in_several_threads() -> None:
             assert np.array_equal(alone, together)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ODD_SOUNDS)
 def test_odd_sounds_stay_finite_and_only_speed_changes_their_length(name: str) -> None:
     sound, settings = ODD_SOUNDS[name], replace(EVERYTHING, crop=0)

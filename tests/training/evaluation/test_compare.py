@@ -216,6 +216,7 @@ def test_what_cannot_be_compared_is_said_in_one_line(
     assert said in line
 
 
+@pytest.mark.slow
 def test_without_a_voice_a_line_is_measured_against_nothing(form: Form, tmp_path: Path) -> None:
     comparison = load(written(form, tmp_path), [])
     figures = Variant(comparison.configs()["voice"], ["test"]).figures(1)["CREMA-D test"]
