@@ -46,7 +46,8 @@ class Cluster:
     @property
     def room(self) -> int:
         """How many more tasks can be taken; grows and shrinks with the cluster."""
-        return int(self._ray.cluster_resources().get("CPU", 1)) * IN_HAND - len(self._tasks)
+        cores = max(1, int(self._ray.cluster_resources().get("CPU", 0)))
+        return cores * IN_HAND - len(self._tasks)
 
     def submit(self, task: Task) -> None:
         """Take a task."""

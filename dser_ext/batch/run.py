@@ -103,14 +103,7 @@ class Run:
     out: folder or URL that results go to. report, which may be set: told the summary so far, some times a second.
     """
 
-    def __init__(
-        self,
-        job: Job,
-        found: Found,
-        out: str,
-        ledger: Ledger,
-        engine: Engine,
-    ) -> None:
+    def __init__(self, job: Job, found: Found, out: str, ledger: Ledger, engine: Engine) -> None:
         self.job, self.out = job, out
         self._found, self._ledger, self._engine = found, ledger, engine
         self.report: Callable[[Summary], None] = lambda _: None
