@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from dser_ext.batch.faces import ANIMATIONS, Face
 from dser_ext.batch.lines import Line
 from dser_ext.emotion.names import A2F_EMOTIONS
 from dser_ext.emotion.style import PRESETS, Style, style
@@ -23,7 +24,6 @@ FOLDER, NONE, COLUMN = "folder", "none", "column"
 
 SPEAKER = "speaker"
 PREFERRED_STRENGTH = 0.5  # where a table names a preferred emotion, and the style does not say how much it counts
-MAX_NAME_BYTES = 255
 LONGEST_STEM = 200  # bytes: room for every suffix, and for the name of the file while it is written
 
 
@@ -31,10 +31,10 @@ LONGEST_STEM = 200  # bytes: room for every suffix, and for the name of the file
 class Job:
     """Settings of a run.
 
-    formats: names of `TRACK_FORMATS`. fps, tolerance: as of `Performance.of`. style: of lines that no rule fits.
-    rules: (pattern, style): of lines whose name fits; * stands for any characters, / among them; the last that fits
-    counts. A column "style" of a table counts more, one "preferred" adds a mood. voice_by: FOLDER, NONE, COLUMN, or
-    the name of another column.
+    formats: names of `TRACK_FORMATS`, with a face also of `ANIMATIONS`. fps, tolerance: as of `Performance.of`.
+    style: of lines that no rule fits. rules: (pattern, style): of lines whose name fits; * stands for any characters,
+    / among them; the last that fits counts. A column "style" of a table counts more, one "preferred" adds a mood.
+    voice_by: FOLDER, NONE, COLUMN, or the name of another column. place: that lines come from.
     """
 
     formats: tuple[str, ...] = ("json",)
@@ -43,10 +43,9 @@ class Job:
     style: Style = field(default_factory=Style)
     rules: Sequence[tuple[str, Style]] = ()
     voice_by: str = NONE
-    place: str = (
-        ""  # that lines come from: its own folder's voice is called after it, and a table's style files are in it
-    )
+    place: str = ""
     model: str = DEFAULT_MODEL
+    face: Face | None = None  # who animates the lines
 
     def to_json(self) -> dict[str, Any]:
         """What a report tells of it, and needs to draw a line again."""
@@ -68,12 +67,14 @@ class Job:
             return None
         if self.voice_by == FOLDER:
             folder = line.name.rpartition("/")[0]
-            return folder or PurePosixPath(self.place.rstrip("/")).stem or "voice"
+            return folder or Path(self.place).stem or "voice"
         return line.columns.get(SPEAKER if self.voice_by == COLUMN else self.voice_by.lower()) or None
 
     def fingerprint(self, format_name: str, style: str, audio: str, model: str, voice: str | None) -> str:
         """Changes with all that a result depends on. style: as JSON. audio, model, voice: SHA-256 of each."""
-        said = format_name, TRACK_FORMATS[format_name].version, style, self.fps, self.tolerance, audio, model, voice
+        track = TRACK_FORMATS.get(format_name)
+        written = track.version if track else repr(self.face.settings if self.face else None)
+        said = format_name, written, style, self.fps, self.tolerance, audio, model, voice
         return hashlib.sha256(repr(said).encode()).hexdigest()
 
 
@@ -84,7 +85,8 @@ def output_name(line: str, format_name: str) -> str:
     if len(os.fsencode(stem)) > LONGEST_STEM:
         cut = os.fsencode(stem)[: LONGEST_STEM - 9].decode("utf-8", "ignore")
         stem = f"{cut}~{hashlib.sha256(os.fsencode(stem)).hexdigest()[:8]}"
-    return f"{folder}/{stem}{TRACK_FORMATS[format_name].suffix}".lstrip("/")
+    track = TRACK_FORMATS.get(format_name)
+    return f"{folder}/{stem}{track.suffix if track else ANIMATIONS[format_name][1]}".lstrip("/")
 
 
 def preferred_emotions(text: str) -> dict[str, float]:

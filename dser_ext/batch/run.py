@@ -24,10 +24,12 @@ from dser_ext.batch.voices import Voices
 from dser_ext.batch.work import Outcome, Task
 from dser_ext.emotion.style import Style
 from dser_ext.errors import DserError, FormatError
+from dser_ext.formats import TRACK_FORMATS
 from dser_ext.formats.files import remove_unfinished
 from dser_ext.recognition.bundle import ModelBundle
 
 PROGRESS_SECONDS = 0.1
+MOST_UNANSWERED = 10  # in a row: Audio2Face is gone, and ten thousand lines need not find that out one by one
 SETTINGS, LEFT_OUT = "settings", "left out"  # noted for the report
 RUNNING = "running"  # noted while a run goes on: found by the next one, it says that this one was killed
 
@@ -114,6 +116,7 @@ class Run:
         self._queue: deque[tuple[_Plan, bool]] = deque()  # and whether it is to be written, not only heard
         self._unheard: dict[str, int] = {}  # lines of a voice that must be heard before it can be frozen
         self._members: dict[str, list[_Plan]] = defaultdict(list)
+        self._unanswered = 0  # lines that Audio2Face has failed at since it last did not
         self.summary = Summary(left_out=list(found.left_out))
 
     def check(self) -> None:
@@ -239,20 +242,28 @@ class Run:
         task = Task(line.name, line.source, heard)
         if not written:
             return task
+        places = {name: joined(self.out, output_name(line.name, name)) for name in self.job.formats}
         return replace(
             task,
             voice=self._voices.without(plan.voice, plan.audio or ""),
             style=plan.style,
             fps=self.job.fps,
             tolerance=self.job.tolerance,
-            results={name: joined(self.out, output_name(line.name, name)) for name in self.job.formats},
+            results={name: path for name, path in places.items() if name in TRACK_FORMATS},
+            animations={name: path for name, path in places.items() if name not in TRACK_FORMATS},
+            face=self.job.face,
         )
 
     def _take(self, outcome: Outcome) -> None:
         plan = self._plans[outcome.name]
+        self._unanswered = self._unanswered + 1 if outcome.unanswered else 0
         if outcome.error is not None:
             del self._plans[outcome.name]
             self._failed(outcome.name, outcome.error)
+            if self._unanswered == MOST_UNANSWERED:
+                raise DserError(
+                    f"Audio2Face failed {MOST_UNANSWERED} times in a row, the last time so: {outcome.error}"
+                )
         if outcome.heard is not None:
             plan.audio = outcome.heard.audio
             self._ledger.keep(self._network, outcome.heard)
@@ -283,8 +294,7 @@ class Run:
         """What a run that was killed left half written."""
         if is_remote(self.out):
             return  # stores take a file whole
-        results = (joined(self.out, output_name(line.name, "json")) for line in self._found.lines)
-        for folder in {Path(result).parent for result in results}:
+        for folder in {Path(joined(self.out, line.name)).parent for line in self._found.lines}:
             remove_unfinished(folder)
 
     def _fingerprints(self, plan: _Plan, audio: str) -> dict[str, str]:

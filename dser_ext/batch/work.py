@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from dser_ext.audio import Audio, AudioFile
+from dser_ext.batch.faces import Face, animate_line
 from dser_ext.batch.store import delivered, fetched, stamp
 from dser_ext.emotion.names import EMOTIONS
 from dser_ext.emotion.style import Style
 from dser_ext.emotion.track import FRAME_RATE
-from dser_ext.errors import AudioError, DserError, DserWarning
+from dser_ext.errors import Audio2FaceError, AudioError, DserError, DserWarning
 from dser_ext.formats import TRACK_FORMATS
 from dser_ext.formats.track_json import Performance
 from dser_ext.recognition.hearing import Hearing
@@ -53,7 +54,8 @@ class Heard:
 class Task:
     """A line to be worked on.
 
-    heard: of an earlier hearing. results: where to write, by format; none if it is to be heard only.
+    heard: of an earlier hearing. results: where to write, by format; none if it is to be heard only. animations: the
+    same, of what the face makes of it.
     """
 
     name: str
@@ -64,11 +66,16 @@ class Task:
     fps: float = 30.0
     tolerance: float = 0.02
     results: Mapping[str, str] = field(default_factory=dict)
+    animations: Mapping[str, str] = field(default_factory=dict)
+    face: Face | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What came of a task. error: why nothing did. heard: if it was heard now. statistics: if it was written."""
+    """What came of a task. error: why nothing did. heard: if it was heard now. statistics: if it was written.
+
+    unanswered: whether it is Audio2Face that failed.
+    """
 
     name: str
     error: str | None = None
@@ -77,6 +84,7 @@ class Outcome:
     statistics: Mapping[str, Any] | None = None
     hear_seconds: float = 0.0
     tell_seconds: float = 0.0
+    unanswered: bool = False
 
 
 class KnownAudio(Audio):
@@ -97,6 +105,8 @@ def work_on(task: Task, recognizer: Recognizer, silence_seconds: float = SILENCE
         with warnings.catch_warnings(), _watched(silence_seconds) as alive:
             warnings.simplefilter("ignore", DserWarning)  # they come back as notes
             return _work_on(task, recognizer, alive)
+    except Audio2FaceError as error:
+        return Outcome(task.name, f"{task.source}: {error}", unanswered=True)
     except DserError as error:
         return Outcome(task.name, str(error))
     except MemoryError:
@@ -134,7 +144,7 @@ def _work_on(task: Task, recognizer: Recognizer, alive: Callable[[], None]) -> O
         hearing = heard_again(task.source, task.heard, recognizer)
         new = None
     heard_at = time.perf_counter()
-    if not task.results:
+    if not (task.results or task.animations):
         return Outcome(task.name, heard=new, note=hearing.audio.note, hear_seconds=heard_at - began)
     track = _run(recognizer.track_in_steps(hearing, task.voice), alive)
     performance = _run(Performance.in_steps(track, task.style, task.fps, task.tolerance), alive)
@@ -142,6 +152,8 @@ def _work_on(task: Task, recognizer: Recognizer, alive: Callable[[], None]) -> O
         with delivered(path) as place:
             TRACK_FORMATS[name].write(performance, place)
         alive()
+    if task.face and task.animations:
+        animate_line(task.source, hearing.audio.sha256, performance.keyframes, task.face, task.animations, alive)
     note = hearing.audio.note or note_on(hearing, track)
     return Outcome(
         task.name,

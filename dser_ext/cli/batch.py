@@ -19,6 +19,7 @@ from dser_ext.errors import DserError, FormatError
 from dser_ext.formats import TRACK_FORMATS
 
 if TYPE_CHECKING:
+    from dser_ext.batch.faces import Face
     from dser_ext.batch.ledger import Ledger
     from dser_ext.batch.run import Engine, Run, Summary
 
@@ -42,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_formats,
         default=("json",),
         metavar="NAME,…",
-        help=f"what to write for each line: {', '.join(TRACK_FORMATS)} (default json)",
+        help=f"what to write for each line: {', '.join(TRACK_FORMATS)} (default json); with --a2f also a2f-json, "
+        "a2f-csv, a2f-usda, livelink-csv",
     )
     parser.add_argument("--jobs", type=_jobs, metavar="N", help="lines to work on at a time (default: one a core)")
     parser.add_argument(
@@ -73,6 +75,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="who works: processes of this machine, or the Ray cluster in RAY_ADDRESS (default local)",
     )
     parser.add_argument("--report", action="store_true", help="write OUT/report.html, too: where a person should look")
+    parser.add_argument("--a2f", metavar="HOST:PORT", help="have this Audio2Face-3D service animate each line")
+    parser.add_argument("--config", metavar="FILE", help="settings of Audio2Face, as of dser push")
+    parser.add_argument(
+        "--timeout", type=shared.seconds, default=30.0, metavar="SECONDS", help="as of dser push (default 30)"
+    )
+    shared.add_connection(parser)
     parser.add_argument("--json", action="store_true", help="print how it went as JSON")
 
 
@@ -122,11 +130,25 @@ def _run(options: argparse.Namespace, source: str, out: str, ledger: Ledger) -> 
         voice_by=options.voice_by,
         place=source,
         model=options.model or DEFAULT_MODEL,
+        face=_face(options),
     )
     found = find(source, options.root, without=out)
     if not found.lines and not found.left_out:
         say(f"warning: {source}: no lines of speech there")
     return Run(job, found, out, ledger, _engine(options, job.model))
+
+
+def _face(options: argparse.Namespace) -> Face | None:
+    animations = [name for name in options.format if name not in TRACK_FORMATS]
+    if animations and options.a2f is None:
+        options.usage_error(f"{animations[0]} is an animation; name the Audio2Face that makes it with --a2f")
+    if options.a2f is None:
+        return None
+    if not animations:
+        options.usage_error("--a2f is for animations; name a format of one, such as --format json,a2f-json")
+    from dser_ext.batch.faces import Face
+
+    return Face(shared.connection(options), shared.a2f_settings(options), options.timeout)
 
 
 def _engine(options: argparse.Namespace, model: str) -> Engine:
@@ -234,8 +256,11 @@ def _duration(seconds: float) -> str:
 
 def _formats(text: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if unknown := [name for name in names if name not in TRACK_FORMATS]:
-        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is no format; choose from {', '.join(TRACK_FORMATS)}")
+    from dser_ext.batch.faces import ANIMATIONS
+
+    known = [*TRACK_FORMATS, *ANIMATIONS]
+    if unknown := [name for name in names if name not in known]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is no format; choose from {', '.join(known)}")
     if not names:
         raise argparse.ArgumentTypeError(f"names no format; choose from {', '.join(TRACK_FORMATS)}")
     return names

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from made import VOICE, short_line
 
 from dser_ext.batch.job import Job
 from dser_ext.batch.lines import find
@@ -14,10 +14,6 @@ from dser_ext.batch.place import opened
 from dser_ext.batch.run import Run, Summary
 from dser_ext.batch.work import Outcome, Task, work_on
 from dser_ext.recognition.recognizer import Recognizer
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from made import VOICE, short_line
 
 
 class AtOnce:

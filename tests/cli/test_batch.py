@@ -73,6 +73,17 @@ def test_styles_go_by_pattern_and_file(dser, folder):
     assert json.loads(Path("out", "a", "0.json").read_text())["fps"] == 24000 / 1001
 
 
+def test_an_audio2face_animates_each_line(dser, folder, start_a2f):
+    server = start_a2f()
+    done = dser("batch", folder, "out", "--a2f", server.target, "--format", "json,a2f-json,livelink-csv")
+    assert done.code == 0
+    assert (len(results(".a2f.json")), len(results(".livelink.csv"))) == (4, 4)
+    server.stop()
+    again = dser("batch", folder, "out", "--a2f", server.target, "--format", "json,a2f-json", "--style", "subtle")
+    assert again.code == 1
+    assert all("in/" in line and "Audio2Face" in line for line in again.lines if "--voice-by" not in line)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -83,6 +94,8 @@ def test_styles_go_by_pattern_and_file(dser, folder):
         (["in", "out", "--jobs", "0"], "0 is no number from 1 to 512"),
         (["in", "out", "--style-for", "b"], "'b' is no PATTERN=STYLE"),
         (["in", "out", "--style-for", "b=loud"], "loud: neither a style"),
+        (["in", "out", "--format", "json,livelink-csv"], "livelink-csv is an animation; name the Audio2Face"),
+        (["in", "out", "--a2f", "localhost:52000"], "--a2f is for animations; name a format of one"),
         (["in", "out", "--engine", "ray", "--jobs", "2"], "--jobs is for workers of this machine"),
     ],
 )
