@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     sequences = command("sequences", "train and tabulate utterance models in sliding windows against sequence models")
     for tabulating in (compare, sequences):
         tabulating.add_argument("--output", metavar="DIR", help="folder for the tables, as Markdown and JSON")
+    command("candidates", "stage 3: sequences that lines might have, and the pairs of them to ask people about")
     command("export", "write a run as a model bundle").add_argument("--bundle", required=True, help="folder to write")
     evaluate = command("evaluate", "measure a model bundle on CREMA-D, RAVDESS, read speech and what is no speech")
     evaluate.add_argument("--bundle", required=True, help="folder of the model")
@@ -65,6 +66,10 @@ def _run(options: argparse.Namespace) -> object:
         from dser_training.evaluation import sequences
 
         return sequences.compare(options.config, options.overrides, options.output)
+    if options.command == "candidates":
+        from dser_training.preferences import candidates
+
+        return candidates.make(candidates.load(options.config, options.overrides))
     from dser_training.config import CONFIGS, ConfigError, load
 
     config = load(options.config, options.overrides)
