@@ -57,7 +57,7 @@ def test_both_spellings_of_a_blendshape_file_are_read(tmp_path, names, rate):
 
 
 class TestOpenFaceFX:
-    """A reader and writer of Audio2Face's blendshape file that others wrote."""
+    """A reader and writer of these files that others wrote."""
 
     @pytest.fixture(autouse=True)
     def _peer(self) -> None:
@@ -74,6 +74,16 @@ class TestOpenFaceFX:
             keys = [(key.time, key.value) for key in channel.keys]
             shown = np.interp(before.times, [time for time, _ in keys], [value for _, value in keys])
             np.testing.assert_allclose(shown, before.weights[:, number], atol=1e-3)  # it leaves out keys that it can
+
+    def test_it_reads_our_recording_of_live_link_face(self, tmp_path):
+        before = animation(frames=70)
+        save_animation(before, tmp_path / "face.csv", "livelink-csv")
+        track, _ = self.peer.read_csv(str(tmp_path / "face.csv"), fps=30.0, epsilon=1e-4)
+        channels = {channel.name: channel for channel in track.channels}
+        for shape in ("JawOpen", "JawLeft", "MouthRight", "EyeBlinkLeft", "TongueOut"):
+            keys = [(key.time, key.value) for key in channels[shape].keys]
+            shown = np.interp(before.times, [time for time, _ in keys], [value for _, value in keys])
+            np.testing.assert_allclose(shown, before.weights[:, before.names.index(shape)], atol=1e-3)
 
     def test_we_read_what_it_writes(self, tmp_path):
         before = animation(frames=20)
