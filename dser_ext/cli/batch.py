@@ -17,14 +17,16 @@ from dser_ext.cli.messages import say
 from dser_ext.emotion.style import Style, style
 from dser_ext.errors import DserError, FormatError
 from dser_ext.formats import TRACK_FORMATS
+from dser_ext.formats.usd_layers import usd
 
 if TYPE_CHECKING:
     from dser_ext.batch.faces import Face
-    from dser_ext.batch.ledger import Ledger
-    from dser_ext.batch.run import Engine, Run, Summary
+    from dser_ext.batch.job import Job
+    from dser_ext.batch.run import Engine, Summary
 
 LINE_SECONDS = 30.0  # between two lines on how far it is, where stderr is no terminal
 SHOWN_FAILURES = 20
+USD = {"usda", "usdc", "a2f-usda"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +88,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what is new or changed, and say how it went."""
+    from dser_ext.batch.lines import find
     from dser_ext.batch.place import opened, read_only
+    from dser_ext.batch.run import Run
     from dser_ext.drawing.batch_report import write_report
 
     if len(options.places) == 1 and options.report:
@@ -97,8 +101,12 @@ def run(options: argparse.Namespace) -> int:
     if len(options.places) != 2:
         options.usage_error("name IN and OUT; or with --report OUT alone, for the report of what was done there")
     source, out = options.places
+    job = _job(options, source)
+    found = find(source, options.root, without=out)
+    if not found.lines and not found.left_out:
+        say(f"warning: {source}: no lines of speech there")
     with opened(out) as ledger:
-        batch = _run(options, source, out, ledger)
+        batch = Run(job, found, out, ledger, _engine(options, job.model))
         try:
             batch.check()
         except FormatError as error:
@@ -115,13 +123,13 @@ def run(options: argparse.Namespace) -> int:
     return _conclude(summary, page, as_json=options.json, hint=options.voice_by == "none")
 
 
-def _run(options: argparse.Namespace, source: str, out: str, ledger: Ledger) -> Run:
+def _job(options: argparse.Namespace, source: str) -> Job:
     from dser_ext.batch.job import Job
-    from dser_ext.batch.lines import find
-    from dser_ext.batch.run import Run
     from dser_ext.recognition.bundle import DEFAULT_MODEL
 
-    job = Job(
+    if not USD.isdisjoint(options.format):
+        usd("Sdf")  # once, before any work, and not for each line
+    return Job(
         formats=options.format,
         fps=options.fps,
         tolerance=options.tolerance,
@@ -132,10 +140,6 @@ def _run(options: argparse.Namespace, source: str, out: str, ledger: Ledger) -> 
         model=options.model or DEFAULT_MODEL,
         face=_face(options),
     )
-    found = find(source, options.root, without=out)
-    if not found.lines and not found.left_out:
-        say(f"warning: {source}: no lines of speech there")
-    return Run(job, found, out, ledger, _engine(options, job.model))
 
 
 def _face(options: argparse.Namespace) -> Face | None:

@@ -106,6 +106,14 @@ def test_wrong_usage_is_said_before_any_work(dser, arguments, said):
     assert said in done.lines[-1]
 
 
+def test_without_usd_it_says_so_once_and_before_any_work(dser, folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pxr", None)
+    done = dser("batch", folder, "out", "--format", "json,usda")
+    assert done.code == 1
+    assert "USD files need usd-core, which is not installed" in done.line
+    assert not Path("out").exists()
+
+
 def test_two_lines_for_one_result_are_wrong_usage(dser, folder):
     (folder / "a" / "0.flac").write_bytes(b"anything")
     done = dser("batch", folder, "out")
