@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from dser_training.losses import cross_entropy, dirichlet_nll, soft_labels
+from dser_training.losses import (
+    cross_entropy,
+    dirichlet_log_density,
+    dirichlet_nll,
+    preference,
+    preference_margin,
+    soft_labels,
+)
 
 RANDOM = torch.Generator().manual_seed(0)
 
@@ -59,3 +66,35 @@ def test_soft_labels_lie_in_the_open_simplex_and_keep_what_is_largest() -> None:
     assert torch.equal(soft_labels(torch.eye(6), 0.0), torch.eye(6))
     mixture = mixtures(4)
     assert torch.allclose(soft_labels(mixture, 0.1) - 0.1 / 6, 0.9 * mixture)
+
+
+def test_the_density_is_torchs() -> None:
+    alpha, mixture = torch.rand(3, 4, 6, generator=RANDOM) * 4 + 0.1, mixtures(3, 4)
+    expected = torch.distributions.Dirichlet(alpha).log_prob(mixture)
+    assert torch.allclose(dirichlet_log_density(alpha, mixture), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_preference_is_what_equation_7_says() -> None:
+    """By hand: Dir(x | 2, 1, …, 1) = 720 x_1 and Dir(x | 1, …, 1) = 120, so the ratio of densities is 6 x_1."""
+    policy, reference = torch.tensor([2.0, 1, 1, 1, 1, 1]), torch.ones(6)
+    better = torch.tensor([0.5, 0.1, 0.1, 0.1, 0.1, 0.1])
+    worse = torch.tensor([0.25, 0.15, 0.15, 0.15, 0.15, 0.15])
+    margin = preference_margin(policy, reference, better, worse)
+    assert margin == pytest.approx(torch.log(torch.tensor(2.0)).item(), rel=1e-5)  # log 3 - log 1.5
+    for beta in (0.1, 0.5, 10.0):
+        assert preference(margin, beta) == pytest.approx(-torch.sigmoid(beta * margin).log().item(), rel=1e-4)
+
+
+def test_the_preference_of_a_model_that_has_not_moved_is_log_2() -> None:
+    alpha = torch.rand(5, 6, generator=RANDOM) + 0.5
+    margin = preference_margin(alpha, alpha, mixtures(5), mixtures(5))
+    assert torch.allclose(preference(margin, 0.5), torch.full((5,), 2.0).log())
+
+
+@pytest.mark.parametrize("beta", [0.01, 0.5, 10.0])
+def test_its_gradient_is_that_of_differences(beta: float) -> None:
+    alpha = (torch.rand(4, 6, generator=RANDOM) * 3 + 0.5).double().requires_grad_()
+    reference, better, worse = torch.full((4, 6), 1.5).double(), mixtures(4).double(), mixtures(4).double()
+    assert torch.autograd.gradcheck(
+        lambda a: preference(preference_margin(a, reference, better, worse), beta), (alpha,), eps=1e-5, atol=1e-5
+    )

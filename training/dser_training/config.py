@@ -23,6 +23,7 @@ CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
         "train": ("all", "head", "projection and head"),
     },
     "sequence": {"train": ("all", "head")},
+    "preference": {"ties": ("ignored", "used")},
 }
 """What a setting of a stage may be."""
 COUNTS = (
@@ -36,6 +37,7 @@ COUNTS = (
     "voices",
     "splices_per_voice",
     "sequences_per_batch",
+    "lines_per_batch",
 )
 
 
@@ -119,9 +121,30 @@ class SequenceConfig(RunConfig):
     steadiness: float = 0.3  # weight of how much the mixture moves, in all of it a second
 
 
-CONFIGS: dict[str, type[RunConfig]] = {"utterance": UtteranceConfig, "sequence": SequenceConfig}
+@dataclass(frozen=True)
+class PreferenceConfig(RunConfig):
+    """Settings of the preference stage, which goes on from any bundle whose head measures against a voice."""
+
+    candidates: str  # folder that dser-train candidates wrote
+    comparisons: str  # JSON Lines: what people answered
+    model: str = "dser-base"  # shipped, or a folder
+    run: str = field(default="runs/preference", kw_only=True)
+    learning_rate: float = field(default=1e-3, kw_only=True)
+    label_smoothing: float = field(default=0.05, kw_only=True)  # moves mixtures into the open simplex
+    beta: float = 0.5  # how closely the model stays at what it was (paper: 0.5)
+    ties: str = "ignored"  # or "used": answers that two are the same pull what the model thinks of them together
+    held_out: float = 0.2  # share of the lines whose answers training is watched on
+    lines_per_batch: int = 8
+    train: str = "head"  # the features stay what the voices of studios were made with
+
+
+CONFIGS: dict[str, type[RunConfig]] = {
+    "utterance": UtteranceConfig,
+    "sequence": SequenceConfig,
+    "preference": PreferenceConfig,
+}
 """By the name of the stage, `stage:` in a file; that of a file without is the utterance stage."""
-Config = UtteranceConfig | SequenceConfig
+Config = UtteranceConfig | SequenceConfig | PreferenceConfig
 KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "str": ("text", (str,)),
     "bool": ("true or false", (bool,)),
@@ -214,7 +237,7 @@ def from_settings(path: str | Path, settings: Any) -> Config:
     for key in COUNTS:
         if getattr(config, key, 1) < 1:
             raise ConfigError(f"{path}: {key} is {getattr(config, key)}; write a number of at least 1")
-    if config.smoothing_frames % 2 == 0:
+    if not isinstance(config, PreferenceConfig) and config.smoothing_frames % 2 == 0:
         raise ConfigError(
             f"{path}: smoothing_frames is {config.smoothing_frames}; write an odd number, for a middle one"
         )

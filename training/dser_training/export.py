@@ -20,8 +20,10 @@ from dser_ext.emotion.names import EMOTIONS
 from dser_ext.emotion.track import FRAME_RATE
 from dser_ext.formats.files import written_whole
 from dser_ext.recognition.bundle import CARD, FEATURES, HEAD, SCHEMA
+from dser_training.bundles import save_head
 from dser_training.config import Config, SequenceConfig
-from dser_training.heads import NONSPEECH
+from dser_training.heads import NONSPEECH, Head
+from dser_training.segments import SequenceHead
 from dser_training.stages.load import load
 from dser_training.windows import OVERLAP_SECONDS, WINDOW_SECONDS
 
@@ -39,29 +41,21 @@ def export(config: Config, folder: str | Path) -> Path:
     config = model.config
     utterance = config.utterance if isinstance(config, SequenceConfig) else config
     size = utterance.feature_size
-    batch, samples, frames, lines = (torch.export.Dim(name) for name in ("batch", "samples", "frames", "lines"))
+    batch, samples = (torch.export.Dim(name) for name in ("batch", "samples"))
     features = _onnx(
         model.network,
         {"waveform": torch.zeros(2, 32_000)},
         {"waveform": {0: batch, 1: samples}},
         ["features", "speech"],
     )
-    head = _onnx(
-        model.head,
-        {
-            "features": torch.zeros(1, 100, size),
-            "speech": torch.ones(1, 100),
-            "voice_lines": torch.zeros(1, 3, size),
-            "voice_weights": torch.ones(1, 3),
-        },
-        {"features": {1: frames}, "speech": {1: frames}, "voice_lines": {1: lines}, "voice_weights": {1: lines}},
-        ["concentration", "composition"],
-    )
+    head = head_onnx(model.head, size)
     _compress(features)
     for network, file in ((features, FEATURES), (head, HEAD)):
         onnx.checker.check_model(network)
         with written_whole(folder / file, "wb") as out:
             out.write(network.SerializeToString())
+    if isinstance(model.head, SequenceHead):
+        save_head(model.head, folder)
     card: dict[str, Any] = {
         "schema": SCHEMA,
         "name": folder.name,
@@ -83,6 +77,22 @@ def export(config: Config, folder: str | Path) -> Path:
         json.dump(card, file, indent=2)
         file.write("\n")
     return folder
+
+
+def head_onnx(head: Head, size: int) -> onnx.ModelProto:
+    """A head as the bundle has it. size: of a feature frame."""
+    frames, lines = (torch.export.Dim(name) for name in ("frames", "lines"))
+    return _onnx(
+        head,
+        {
+            "features": torch.zeros(1, 100, size),
+            "speech": torch.ones(1, 100),
+            "voice_lines": torch.zeros(1, 3, size),
+            "voice_weights": torch.ones(1, 3),
+        },
+        {"features": {1: frames}, "speech": {1: frames}, "voice_lines": {1: lines}, "voice_weights": {1: lines}},
+        ["concentration", "composition"],
+    )
 
 
 def _onnx(module: torch.nn.Module, inputs: dict[str, torch.Tensor], shapes: Any, outputs: list[str]) -> onnx.ModelProto:

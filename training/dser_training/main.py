@@ -15,6 +15,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; exit code 0 done, 1 failed with one line on stderr, 2 wrong usage."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    for library in ("onnx_ir", "onnxscript"):  # which tell each step of writing a model
+        logging.getLogger(library).setLevel(logging.WARNING)
     try:
         print(_run(options))
     except (DserError, FloatingPointError, OSError) as error:
@@ -46,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     for tabulating in (compare, sequences):
         tabulating.add_argument("--output", metavar="DIR", help="folder for the tables, as Markdown and JSON")
     command("candidates", "stage 3: sequences that lines might have, and the pairs of them to ask people about")
+    command("preference", "stage 3: train a model's head on what people preferred, and write it as a model bundle")
     command("export", "write a run as a model bundle").add_argument("--bundle", required=True, help="folder to write")
     evaluate = command("evaluate", "measure a model bundle on CREMA-D, RAVDESS, read speech and what is no speech")
     evaluate.add_argument("--bundle", required=True, help="folder of the model")

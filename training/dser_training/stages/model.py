@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -46,6 +48,10 @@ class UtteranceModel(nn.Module):
                 losses.append(len(references) * loss)
                 first += len(references)
             return torch.stack(losses).sum() / first
+
+    def learned(self) -> Iterable[nn.Parameter]:
+        """What training changes besides the feature network."""
+        return self.head.learned()
 
     def _loss(
         self, queries: Tensor, labels: tuple[Tensor, Tensor, Tensor], lines: Tensor, references: Tensor

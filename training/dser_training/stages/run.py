@@ -89,7 +89,7 @@ class Run:
         self.batches.set_epoch(self.progress["epoch"])
         torch.manual_seed(self.config.seed + self.progress["epoch"])
         self.model.train(self.config.train != "head")
-        if self.config.train != "all":
+        if self.config.train == "projection and head":
             self.networks.network.backbone.eval()
         share, own = self.accelerator.num_processes, self.accelerator.process_index
         count = len(self.batches) // share
@@ -159,7 +159,7 @@ class Run:
 
 def learned(model: Any, config: Config) -> list[dict[str, Any]]:
     """What is trained, and how fast: deep layers of the backbone slower than those above them."""
-    own = [weight for weight in model.head.learned() if weight.requires_grad]
+    own = [weight for weight in model.learned() if weight.requires_grad]
     own += [] if config.train == "head" else [model.network.project.weight]
     groups = [{"params": own, "rate": config.learning_rate}]
     if config.train == "all":

@@ -7,7 +7,7 @@ windows, has told (paper, stage 2).
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,6 +87,10 @@ class SequenceModel(nn.Module):
         if first and batch.first:
             return self._loss(first[0], batch)
         return self._loss(last, batch) + FIRST_STEP * sum(self._loss(heard, batch) for heard in first)
+
+    def learned(self) -> Iterable[nn.Parameter]:
+        """What training changes besides the feature network."""
+        return self.head.learned()
 
     def _loss(self, heard: Heard, batch: SequenceBatch) -> Tensor:
         spoken = batch.speech > 0
