@@ -72,6 +72,7 @@ def test_it_begins_where_the_model_is():
     assert figures(model, lines())["loss"] == pytest.approx(np.log(2), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_it_learns_the_taste_and_keeps_its_reference():
     model = trained(CONFIG)
     found = figures(model, lines(seed=1))  # lines that it has not learned from
@@ -82,6 +83,7 @@ def test_it_learns_the_taste_and_keeps_its_reference():
     )
 
 
+@pytest.mark.slow
 def test_with_a_large_beta_it_stays_nearer_to_what_it_was():
     free, held = (moved(trained(replace(CONFIG, beta=beta), 60)) for beta in (0.1, 100.0))
     assert held < 0.5 * free
@@ -95,6 +97,7 @@ def test_lines_beside_it_change_nothing():
     assert torch.allclose(together, alone, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_ties_are_ignored_or_pull_both_together():
     ignored, used = (PreferenceModel(replace(CONFIG, ties=ties), head()) for ties in ("ignored", "used"))
     tied = batch_of(lines(tie=True), 0.05)
