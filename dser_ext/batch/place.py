@@ -8,7 +8,7 @@ import secrets
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +42,8 @@ def opened(out: str) -> Iterator[Ledger]:
         reason = error.strerror or str(error)
         raise DserError(f"{out}: cannot be written to ({reason}); check the folder and its permissions") from error
     try:
-        ledger = Ledger(folder / LEDGER)
-        try:
+        with closing(Ledger(folder / LEDGER)) as ledger:
             yield ledger
-        finally:
-            ledger.close()
     finally:
         lock.release()
 
@@ -58,21 +55,15 @@ def read_only(out: str) -> Iterator[Ledger]:
         path = Path(out, FOLDER, LEDGER)
         if not path.is_file():
             raise DserError(f"{out}: no run of dser batch has written there; name its output folder")
-        ledger = Ledger(path, reading=True)
-        try:
+        with closing(Ledger(path, reading=True)) as ledger:
             yield ledger
-        finally:
-            ledger.close()
         return
     with tempfile.TemporaryDirectory(prefix="dser-") as folder:
         path = Path(folder, LEDGER)
         if not _fetch(out, path):
             raise DserError(f"{out}: no run of dser batch has written there; name the URL of its output")
-        ledger = Ledger(path, reading=True)
-        try:
+        with closing(Ledger(path, reading=True)) as ledger:
             yield ledger
-        finally:
-            ledger.close()
 
 
 @contextmanager

@@ -133,19 +133,19 @@ def _unsure(ledger: Ledger, known: list[tuple[str, str | None, dict[str, Any]]])
         recognizer = Recognizer(settings["model"], "cpu")
     except (DserError, KeyError):
         recognizer = None
+    network = recognizer.bundle.features_sha256 if recognizer else ""
+    voices = Voices(ledger, network, settings.get("model", ""))
     for name, _, stats in chosen:
-        picture = _picture(ledger, name, settings, recognizer) if recognizer else ""
+        picture = _picture(ledger, name, settings, recognizer, voices) if recognizer else ""
         yield Unsure(name, stats["uncertainty"], stats["strongest"], picture)
 
 
-def _picture(ledger: Ledger, name: str, settings: dict[str, Any], recognizer: Recognizer) -> str:
+def _picture(ledger: Ledger, name: str, settings: dict[str, Any], recognizer: Recognizer, voices: Voices) -> str:
     """The plot of a line, made of what was kept of it: no line is heard again."""
-    network = recognizer.bundle.features_sha256
     row = ledger.line(name)
-    heard = ledger.heard(row["audio"], network)
+    heard = ledger.heard(row["audio"], recognizer.bundle.features_sha256)
     if heard is None:
         return ""
-    voices = Voices(ledger, network, settings["model"])
     voice = voices.without(unescaped(row["voice"]) if row["voice"] is not None else None, row["audio"])
     source = unescaped(row["source"])
     try:

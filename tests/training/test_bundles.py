@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from dser_training.bundles import WEIGHTS, head_of, save_head, with_head
+from dser_training.bundles import WEIGHTS, head_of, save_head
+from dser_training.export import with_head
 
 from dser_ext.audio import AudioFile
 from dser_ext.errors import ModelError

@@ -1,10 +1,7 @@
-"""Model bundles that training goes on from: the head as torch has it, and a bundle with another head."""
+"""Model bundles that training goes on from: the head as torch has it."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -12,7 +9,7 @@ from safetensors.torch import load_file, save
 
 from dser_ext.errors import ModelError
 from dser_ext.formats.files import written_whole
-from dser_ext.recognition.bundle import CARD, FEATURES, HEAD, ModelBundle
+from dser_ext.recognition.bundle import ModelBundle
 from dser_training.segments import SequenceHead
 
 WEIGHTS = "head.safetensors"
@@ -39,24 +36,3 @@ def head_of(bundle: ModelBundle) -> SequenceHead:
         reason = str(error).partition("\n")[0]
         raise ModelError(f"{path}: no weights of a head that training can go on from ({reason}); {remedy}") from error
     return head.eval()
-
-
-def with_head(bundle: ModelBundle, head: SequenceHead, folder: Path, about: dict[str, object]) -> Path:
-    """Write a bundle like another, but with this head. about: what its card says besides.
-
-    Figures of the other one are left out of the card: they are not this one's.
-    """
-    from dser_training.export import head_onnx
-
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(bundle.folder / FEATURES, folder / FEATURES)
-    with written_whole(folder / HEAD, "wb") as file:
-        file.write(head_onnx(head, bundle.feature_size).SerializeToString())
-    save_head(head, folder)
-    kept = {key: value for key, value in bundle.card.items() if key not in ("metrics", "figures")}
-    sha256 = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in (FEATURES, HEAD)}
-    card = {**kept, "name": folder.name, "context_frames": head.context_frames, "sha256": sha256, **about}
-    with written_whole(folder / CARD) as file:
-        json.dump(card, file, indent=2)
-        file.write("\n")
-    return folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import dser_ext
 from dser_ext.emotion.names import EMOTIONS
 from dser_ext.emotion.track import FRAME_RATE
 from dser_ext.formats.files import written_whole
-from dser_ext.recognition.bundle import CARD, FEATURES, HEAD, SCHEMA
+from dser_ext.recognition.bundle import CARD, FEATURES, HEAD, SCHEMA, ModelBundle
 from dser_training.bundles import save_head
 from dser_training.config import Config, SequenceConfig
 from dser_training.heads import NONSPEECH, Head
@@ -73,6 +74,25 @@ def export(config: Config, folder: str | Path) -> Path:
         "licence": "Apache-2.0",
         "sha256": {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in (FEATURES, HEAD)},
     }
+    with written_whole(folder / CARD) as file:
+        json.dump(card, file, indent=2)
+        file.write("\n")
+    return folder
+
+
+def with_head(bundle: ModelBundle, head: SequenceHead, folder: Path, about: dict[str, object]) -> Path:
+    """Write a bundle like another, but with this head. about: what its card says besides.
+
+    Figures of the other one are left out of the card: they are not this one's.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(bundle.folder / FEATURES, folder / FEATURES)
+    with written_whole(folder / HEAD, "wb") as file:
+        file.write(head_onnx(head, bundle.feature_size).SerializeToString())
+    save_head(head, folder)
+    kept = {key: value for key, value in bundle.card.items() if key not in ("metrics", "figures")}
+    sha256 = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in (FEATURES, HEAD)}
+    card = {**kept, "name": folder.name, "context_frames": head.context_frames, "sha256": sha256, **about}
     with written_whole(folder / CARD) as file:
         json.dump(card, file, indent=2)
         file.write("\n")

@@ -24,8 +24,9 @@ from dser_ext.errors import FormatError
 from dser_ext.recognition.bundle import ModelBundle
 from dser_ext.recognition.recognizer import Recognizer
 from dser_ext.recognition.voice import VoiceLines, VoiceProfile
-from dser_training.bundles import head_of, with_head
+from dser_training.bundles import head_of
 from dser_training.config import PreferenceConfig
+from dser_training.export import with_head
 from dser_training.losses import preference, preference_margin, soft_labels
 from dser_training.preferences.comparisons import Compared, read
 from dser_training.segments import SequenceHead
