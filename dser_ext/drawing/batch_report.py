@@ -30,6 +30,7 @@ from dser_ext.errors import DserError
 from dser_ext.formats.files import unicode_text, written_whole
 from dser_ext.formats.track_json import Performance
 from dser_ext.recognition.recognizer import Recognizer
+from dser_ext.steps import result
 
 NAME, TEMPLATE = "report.html", "batch_report.html"
 MOST_UNCERTAIN = 10
@@ -149,7 +150,7 @@ def _picture(ledger: Ledger, name: str, settings: dict[str, Any], recognizer: Re
     voice = voices.without(unescaped(row["voice"]) if row["voice"] is not None else None, row["audio"])
     source = unescaped(row["source"])
     try:
-        track = recognizer.track(heard_again(source, heard, recognizer), voice)
+        track = result(recognizer.track_in_steps(heard_again(source, heard, recognizer), voice))
         style = Style.from_json(json.loads(row["style"]))
         performance = Performance.of(track, style, settings["fps"], settings["tolerance"])
         with tempfile.TemporaryDirectory(prefix="dser-") as folder:
