@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
 
-def result(steps: Generator[Any, None, Result]) -> Result:
-    """Take all steps, and return what they come to."""
+def result(steps: Generator[Any, None, Result], between: Callable[[], object] = lambda: None) -> Result:
+    """Take all steps, and return what they come to. between: called after each."""
     while True:
         try:
             next(steps)
+            between()
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]

@@ -1,7 +1,7 @@
 """Ledger: what has become of every line, and what was heard of it, in one SQLite file that survives whatever happens.
 
-One process writes it, and holds `Lock` meanwhile; any may read. Work is committed about once a second: after a crash
-the last second's lines are done again, with the same result.
+One process writes it, for which `place.opened` keeps all others out; any may read. Work is committed about once a
+second: after a crash the last second's lines are done again, with the same result.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from dser_ext.recognition.voice import VoiceProfile
 
 SCHEMA = "1"
 COMMIT_SECONDS = 1.0
-WAITING, DONE, FAILED = "waiting", "done", "failed"
+DONE, FAILED = "done", "failed"
+"""States of a line; else it is waiting."""
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL);

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from dser_ext.batch.store import file_system, files_in, is_remote, joined, stamp
+from dser_ext.batch.store import fetched, files_in, is_remote, joined, stamp
 from dser_ext.errors import DserError
 from dser_ext.recognition.recognizer import SOUND_SUFFIXES
 
@@ -157,6 +157,14 @@ def _rows(place: str) -> Iterator[tuple[int, str, dict[str, str]]]:
             if row.strip() and not row.startswith("#"):
                 yield number, row.strip(), {}
         return
+    try:
+        yield from _records(place, text, delimiter)
+    except csv.Error as error:
+        raise DserError(f"{place}: no table that can be read ({error}); export it again") from error
+
+
+def _records(place: str, text: str, delimiter: str) -> Iterator[tuple[int, str, dict[str, str]]]:
+    """The same of a table."""
     table = csv.DictReader(text.splitlines(), delimiter=delimiter)  # a cell with a line break in it is no path
     names = {(name or "").strip().lower(): name for name in table.fieldnames or ()}
     column = next((names[name] for name in PATH_COLUMNS if name in names), None)
@@ -170,16 +178,11 @@ def _rows(place: str) -> Iterator[tuple[int, str, dict[str, str]]]:
 
 
 def _text(place: str) -> str:
-    if is_remote(place):
-        system, path = file_system(place)
-        with system.open(path, "rb") as file:
-            data = file.read(MAX_LIST_BYTES + 1)
-    else:
-        with Path(place).open("rb") as file:
-            data = file.read(MAX_LIST_BYTES + 1)
+    with fetched(place) as path, Path(path).open("rb") as file:
+        data = file.read(MAX_LIST_BYTES + 1)
     if len(data) > MAX_LIST_BYTES:
         raise DserError(f"{place}: larger than {MAX_LIST_BYTES >> 30} GiB, which no list is; split it")
-    return bytes(data).decode("utf-8-sig", "surrogateescape")
+    return data.decode("utf-8-sig", "surrogateescape")
 
 
 def _name_in(base: str, path: str) -> str:

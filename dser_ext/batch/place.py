@@ -110,16 +110,26 @@ def _opened_in_store(out: str) -> Iterator[Ledger]:
 
 def _take_lock(system: Any, lock: str, mine: str, out: str) -> None:
     """Stores have no locks: whoever wrote last and is alive has the place. Two that begin at once may err."""
-    with suppress(FileNotFoundError):
-        said = json.loads(system.cat_file(lock))
-        if time.time() - float(said["alive"]) < DEAD_SECONDS:
-            raise DserError(
-                f"{out}: another run writes there (or was killed less than {DEAD_SECONDS / 60:g} minutes ago); "
-                "wait for it, or choose another output"
-            )
+    _, alive = _holder(system, lock, out)
+    if time.time() - alive < DEAD_SECONDS:
+        raise DserError(
+            f"{out}: another run writes there (or was killed less than {DEAD_SECONDS / 60:g} minutes ago); "
+            "wait for it, or choose another output"
+        )
     _sign_of_life(system, lock, mine, out, 0.0)
-    if json.loads(system.cat_file(lock))["run"] != mine:
+    if _holder(system, lock, out)[0] != mine:
         raise DserError(f"{out}: another run has just begun to write there; wait for it, or choose another output")
+
+
+def _holder(system: Any, lock: str, out: str) -> tuple[str, float]:
+    """Which run has the place, and when it last said so; none, long ago, if that cannot be told from what is there."""
+    try:
+        said = json.loads(system.cat_file(lock))
+        return str(said["run"]), float(said["alive"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return "", 0.0
+    except Exception as error:  # each store has its own
+        raise DserError(f"{out}: cannot be read ({first_line(error)}); check the URL and the rights") from error
 
 
 def _sign_of_life(system: Any, lock: str, mine: str, out: str, silent_seconds: float) -> None:

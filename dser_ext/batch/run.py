@@ -5,7 +5,6 @@ Whatever interrupts it, the same command goes on where it was: what a line was m
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 import time
@@ -16,14 +15,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from dser_ext.batch.job import Job, output_name
+from dser_ext.audio import AudioFile
+from dser_ext.batch.job import FOLDER, NONE, Job, output_name
 from dser_ext.batch.ledger import DONE, Ledger, Row
 from dser_ext.batch.lines import Found, Line, clashes
 from dser_ext.batch.store import fetched, is_remote, joined, present_in
 from dser_ext.batch.voices import Voices
 from dser_ext.batch.work import Outcome, Task
 from dser_ext.emotion.style import Style
-from dser_ext.errors import DserError, FormatError
+from dser_ext.errors import AudioError, DserError, FormatError
 from dser_ext.formats import TRACK_FORMATS
 from dser_ext.formats.files import remove_unfinished
 from dser_ext.recognition.bundle import ModelBundle
@@ -120,8 +120,10 @@ class Run:
         self.summary = Summary(left_out=list(found.left_out))
 
     def check(self) -> None:
-        """Raise FormatError if two lines would have the same result: before any work."""
+        """Raise FormatError, before any work, if two lines would have the same result, or none has a voice."""
         lines, formats = self._found.lines, self.job.formats
+        if lines and self.job.voice_by not in (FOLDER, NONE) and not any(map(self.job.voice_of, lines)):
+            raise FormatError(f"--voice-by {self.job.voice_by}: no line has a speaker in such a column; check its name")
         shared = clashes((output_name(line.name, name), line.name) for line in lines for name in formats)
         if shared:
             output, lines_of = next(iter(shared.items()))
@@ -308,11 +310,8 @@ def _known_audio(line: Line, row: Row | None) -> str | None:
         return None
     if row.stamp == line.stamp and line.stamp:
         return row.audio
-    digest = hashlib.sha256()
     try:
-        with fetched(line.source) as path, Path(path).open("rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-    except OSError:
+        with fetched(line.source) as path:
+            return AudioFile(path).sha256
+    except (OSError, AudioError):
         return None
-    return digest.hexdigest()

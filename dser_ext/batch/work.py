@@ -6,7 +6,7 @@ import faulthandler
 import os
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,7 @@ from dser_ext.formats.track_json import Performance
 from dser_ext.recognition.hearing import Hearing
 from dser_ext.recognition.recognizer import VOICE_HINT, Recognizer, note_on
 from dser_ext.recognition.voice import VoiceProfile
+from dser_ext.steps import result
 
 READINGS = 3  # of a file that changes while it is read; then it is left for another time
 SETTLING_SECONDS = 0.5
@@ -137,17 +138,16 @@ def _watched(silence_seconds: float) -> Iterator[Callable[[], None]]:
 
 def _work_on(task: Task, recognizer: Recognizer, alive: Callable[[], None]) -> Outcome:
     began = time.perf_counter()
+    new = None
     if task.heard is None:
-        hearing, heard = _hear(task.source, recognizer, alive)
-        new: Heard | None = heard
+        hearing, new = _hear(task.source, recognizer, alive)
     else:
         hearing = heard_again(task.source, task.heard, recognizer)
-        new = None
     heard_at = time.perf_counter()
     if not (task.results or task.animations):
         return Outcome(task.name, heard=new, note=hearing.audio.note, hear_seconds=heard_at - began)
-    track = _run(recognizer.track_in_steps(hearing, task.voice), alive)
-    performance = _run(Performance.in_steps(track, task.style, task.fps, task.tolerance), alive)
+    track = result(recognizer.track_in_steps(hearing, task.voice), alive)
+    performance = result(Performance.in_steps(track, task.style, task.fps, task.tolerance), alive)
     for name, path in task.results.items():
         with delivered(path) as place:
             TRACK_FORMATS[name].write(performance, place)
@@ -172,7 +172,7 @@ def _hear(source: str, recognizer: Recognizer, alive: Callable[[], None]) -> tup
             before = stamp(source)
             with fetched(source) as place:
                 audio = AudioFile(place, source)
-                hearing = _run(recognizer.hear_in_steps(audio), alive)
+                hearing = result(recognizer.hear_in_steps(audio), alive)
                 sha256 = audio.sha256
             if stamp(source) == before:
                 break
@@ -219,12 +219,3 @@ def statistics(performance: Performance, hearing: Hearing) -> dict[str, Any]:
         "strongest": EMOTIONS[int(mean.argmax())],
         "uncertainty": round(float(std.mean()), 4),
     }
-
-
-def _run(steps: Generator[float, None, Any], alive: Callable[[], None]) -> Any:
-    while True:
-        try:
-            next(steps)
-            alive()
-        except StopIteration as end:
-            return end.value

@@ -19,7 +19,7 @@ from dser_ext.batch.ledger import DONE, FAILED, Ledger, unescaped
 from dser_ext.batch.outliers import outliers
 from dser_ext.batch.run import LEFT_OUT, SETTINGS
 from dser_ext.batch.store import delivered, is_remote, joined
-from dser_ext.batch.voices import Voices, file_name
+from dser_ext.batch.voices import Voices
 from dser_ext.batch.work import heard_again
 from dser_ext.drawing.plot import WAVEFORM_BINS, draw
 from dser_ext.emotion.colours import EMOTION_COLOURS
@@ -46,9 +46,7 @@ class Part:
     seconds: float = 0.0
     time: Any = field(default_factory=lambda: np.zeros(len(EMOTIONS)))
     lines: Counter[str] = field(default_factory=Counter)
-    uncertainty: float = 0.0
     advice: str = ""
-    file: str = ""
 
     def add(self, stats: dict[str, Any]) -> None:
         """One more line."""
@@ -56,7 +54,6 @@ class Part:
         self.seconds += stats["seconds"]
         self.time += stats["seconds"] * np.array(stats["mean"])
         self.lines[stats["strongest"]] += 1
-        self.uncertainty += stats["uncertainty"]
 
     @property
     def shares(self) -> list[tuple[str, float, int]]:
@@ -100,7 +97,7 @@ def write_report(ledger: Ledger, out: str) -> str:
         known.append((name, row["voice"], stats))
     for voice in ledger.voices():
         if part := voices.get(voice["name"]):
-            part.advice, part.file = voice["advice"] or "", file_name(part.name)
+            part.advice = voice["advice"] or ""
     unsure = list(_unsure(ledger, known))
     unusual = outliers(known)
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)

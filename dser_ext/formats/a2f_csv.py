@@ -10,7 +10,7 @@ import numpy as np
 
 from dser_ext.errors import FormatError
 from dser_ext.formats.blendshapes import DECIMALS, Animation
-from dser_ext.formats.files import text_of
+from dser_ext.formats.files import rows_of
 
 PREFIX = "blendShapes."
 
@@ -27,7 +27,7 @@ def write_csv(animation: Animation, file: IO[Any], track_path: str) -> None:
 
 def read_csv(path: str | os.PathLike[str]) -> Animation:
     """The animation in such a table. Raises FormatError if it is none."""
-    rows = list(csv.reader(text_of(path).splitlines()))
+    rows = rows_of(path)
     try:
         columns = {name: index for index, name in enumerate(rows[0])}
         shapes = {name: index for name, index in columns.items() if name.startswith(PREFIX)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import secrets
@@ -58,16 +59,33 @@ def remove_unfinished(folder: str | os.PathLike[str]) -> None:
             path.unlink()
 
 
+def bytes_of(path: str | os.PathLike[str], most: int, kind: str) -> bytes:
+    """What a file holds. most: bytes; kind: what it should be, in messages.
+
+    Raises FormatError if it cannot be read or holds more, and ValueError for a name that none can have.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(most + 1)
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read ({error.strerror or error}); check the name") from error
+    if len(data) > most:
+        raise FormatError(f"{path}: too large for {kind} (over {most >> 20} MiB)")
+    return data
+
+
+def rows_of(path: str | os.PathLike[str]) -> list[list[str]]:
+    """The rows of a table in CSV. Raises FormatError as `text_of` does, and if it is no such table."""
+    try:
+        return list(csv.reader(text_of(path).splitlines()))
+    except csv.Error as error:
+        raise FormatError(f"{path}: no table in CSV ({error}); export it again") from error
+
+
 def text_of(path: str | os.PathLike[str]) -> str:
     """What a text file holds. Raises FormatError if it cannot be read, is no UTF-8, or is larger than `MAX_TEXT`."""
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_TEXT + 1)
-        if len(data) > MAX_TEXT:
-            raise FormatError(f"{path}: too large for keys or an animation (over {MAX_TEXT >> 20} MiB)")
-        return data.decode("utf-8-sig")
-    except OSError as error:
-        raise FormatError(f"{path}: cannot be read ({error.strerror or error}); check its name") from error
+        return bytes_of(path, MAX_TEXT, "keys or an animation").decode("utf-8-sig")
     except ValueError as error:  # no UTF-8, or a NUL in the name
         raise FormatError(
             f"{path}: no text that can be read; name a file that a format of ours or theirs is in"

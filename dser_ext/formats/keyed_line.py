@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from dser_ext.emotion.frame_rate import NTSC, frame_rate
 from dser_ext.emotion.keyframes import Keyframes
+from dser_ext.formats.blendshapes import DEFAULT_FPS
 
-DEFAULT_FPS = 30.0
 COMMON_RATES = (Fraction(30), Fraction(24), Fraction(25), Fraction(60), Fraction(50), Fraction(48), *NTSC)
 ON_FRAME = 2e-3  # of a frame: what six digits of an hour's seconds leave of a key's place on its frame
 

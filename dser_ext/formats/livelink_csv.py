@@ -11,7 +11,7 @@ import numpy as np
 
 from dser_ext.errors import DserWarning, FormatError
 from dser_ext.formats.blendshapes import ARKIT_BLENDSHAPES, DECIMALS, DEFAULT_FPS, Animation, at_one_rate
-from dser_ext.formats.files import text_of
+from dser_ext.formats.files import rows_of
 
 _SWAPPED = {"JawLeft": "JawRight", "JawRight": "JawLeft", "MouthLeft": "MouthRight", "MouthRight": "MouthLeft"}
 FACE = tuple(_SWAPPED.get(name, name) for name in ARKIT_BLENDSHAPES)
@@ -56,7 +56,7 @@ def read_livelink(path: str | os.PathLike[str]) -> Animation:
     Time codes tell frames, and only the highest frame number in a second tells how many of them a second has: a
     recording of less than a second is taken to have 30.
     """
-    rows = list(csv.reader(text_of(path).splitlines()))
+    rows = rows_of(path)
     try:
         column = {name: index for index, name in enumerate(rows[0])}
         codes = [[float(part) for part in row[column["Timecode"]].split(":")] for row in rows[1:]]

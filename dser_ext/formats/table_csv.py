@@ -14,8 +14,9 @@ from dser_ext.emotion.frame_rate import exact_fps
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.emotion.names import A2F_EMOTIONS, EMOTIONS
 from dser_ext.errors import FormatError
-from dser_ext.formats.files import text_of, written_whole
-from dser_ext.formats.keyed_line import DEFAULT_FPS, KeyedLine
+from dser_ext.formats.blendshapes import DEFAULT_FPS
+from dser_ext.formats.files import rows_of, written_whole
+from dser_ext.formats.keyed_line import KeyedLine
 from dser_ext.formats.track_json import Performance
 
 HEARD, SHOWN = "heard", "audio2face"
@@ -56,7 +57,7 @@ def write_long_table(performance: Performance, path: str | os.PathLike[str]) -> 
 
 def read_table(path: str | os.PathLike[str]) -> KeyedLine:
     """The keys of a wide table. Raises FormatError if it is none."""
-    rows = csv.DictReader(text_of(path).splitlines())
+    rows = _records(path)
     try:
         cells = [(int(row["frame"]), float(row["seconds"]), row) for row in rows]
         keys = [row for _, _, row in cells if row["is_key"] == "1"]
@@ -68,7 +69,7 @@ def read_table(path: str | os.PathLike[str]) -> KeyedLine:
 
 def read_long_table(path: str | os.PathLike[str]) -> KeyedLine:
     """The keys of a long table. Raises FormatError if it is none."""
-    rows = list(csv.DictReader(text_of(path).splitlines()))
+    rows = _records(path)
     try:
         keys: dict[int, dict[str, float]] = {}
         for row in rows:
@@ -78,6 +79,12 @@ def read_long_table(path: str | os.PathLike[str]) -> KeyedLine:
         return _keyed((int(rows[-1]["frame"]), float(rows[-1]["seconds"])), list(keys), values)
     except (KeyError, TypeError, ValueError, IndexError, FormatError) as error:
         raise FormatError(f"{path}: no long table as dser writes it; write it anew with dser emote") from error
+
+
+def _records(path: str | os.PathLike[str]) -> list[dict[str, str]]:
+    """The rows of a table by the names of its columns."""
+    names, *rows = rows_of(path) or [[]]
+    return [dict(zip(names, row, strict=False)) for row in rows if row]
 
 
 def _rows(performance: Performance) -> Iterator[tuple[int, float, list[float], int]]:

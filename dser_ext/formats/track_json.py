@@ -7,7 +7,6 @@ import os
 import reprlib
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import IO, Any, TypeVar, get_type_hints
 
 import numpy as np
@@ -21,7 +20,7 @@ from dser_ext.emotion.reduction import keyframes_in_steps
 from dser_ext.emotion.style import Style
 from dser_ext.emotion.track import AudioInfo, EmotionTrack, ModelInfo, VoiceInfo
 from dser_ext.errors import FormatError
-from dser_ext.formats.files import unicode_text, written_whole
+from dser_ext.formats.files import bytes_of, unicode_text, written_whole
 from dser_ext.steps import result
 
 SCHEMA = "dser.track/1"
@@ -134,13 +133,7 @@ def _pieces(track: EmotionTrack) -> Iterator[EmotionTrack]:
 def read_track(path: str | os.PathLike[str]) -> Performance:
     """Read a document back. Raises FormatError if it is unreadable, of another schema, or does not fit together."""
     try:
-        with Path(path).open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise FormatError(f"{path}: too large for a track (over {MAX_BYTES >> 20} MiB)")
-        document = json.loads(content)
-    except OSError as error:
-        raise FormatError(f"{path}: cannot be read ({error.strerror or error}); check the name") from error
+        document = json.loads(bytes_of(path, MAX_BYTES, "a track"))
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{path}: not a JSON document; expected a track written by dser emote") from error
     try:

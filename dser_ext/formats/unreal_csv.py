@@ -10,7 +10,7 @@ import numpy as np
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.emotion.names import A2F_EMOTIONS
 from dser_ext.errors import FormatError
-from dser_ext.formats.files import text_of, written_whole
+from dser_ext.formats.files import rows_of, written_whole
 from dser_ext.formats.keyed_line import Keyed, KeyedLine, likely_fps
 
 CORNER = "---"  # what Unreal itself writes above the names of curves
@@ -27,7 +27,7 @@ def write_curve_table(line: Keyed, path: str | os.PathLike[str]) -> None:
 
 def read_curve_table(path: str | os.PathLike[str]) -> KeyedLine:
     """The keys of a curve table with the ten emotions. Raises FormatError if it is none."""
-    rows = list(csv.reader(text_of(path).splitlines()))
+    rows = rows_of(path)
     try:
         times = np.array([float(cell) for cell in rows[0][1:]])
         values = {row[0]: [float(cell) for cell in row[1:]] for row in rows[1:] if row}

@@ -14,13 +14,13 @@ from dser_ext.emotion.frame_rate import exact_fps
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.emotion.names import A2F_EMOTIONS
 from dser_ext.errors import FormatError
+from dser_ext.formats.blendshapes import DECIMALS
 from dser_ext.formats.files import unicode_text, written_whole
 from dser_ext.formats.keyed_line import Keyed, KeyedLine, key_frames
 from dser_ext.formats.usd_layers import opened_layer, prims_of, usd
 
 ROOT = "/Emotions"
 NAMES, WEIGHTS, SOUND = "emotions:names", "emotions:weights", "emotions:sound"
-DECIMALS = 6
 
 
 def write_usd(line: Keyed, path: str | os.PathLike[str], *, binary: bool = False) -> None:

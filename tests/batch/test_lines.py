@@ -181,6 +181,11 @@ class TestTables:
         with pytest.raises(DserError, match=r"t\.csv: has no column path or file"):
             find(str(place / "t.csv"))
 
+    def test_that_are_none_are_an_error(self, place):
+        (place / "t.csv").write_text("path\n" + "a" * 200_000)
+        with pytest.raises(DserError, match=r"t\.csv: no table that can be read"):
+            find(str(place / "t.csv"))
+
 
 class TestNamesOfResults:
     def test_longer_than_a_file_may_be_are_cut_and_told_apart(self):

@@ -13,6 +13,7 @@ import pytest
 from made import results
 
 from dser_ext.batch import place
+from dser_ext.batch.lines import find
 from dser_ext.batch.place import opened, read_only
 from dser_ext.errors import DserError
 
@@ -79,6 +80,27 @@ def test_on_a_store_a_killed_run_counts_as_gone_after_a_while(monkeypatch):
         monkeypatch.setattr(place, "DEAD_SECONDS", 0.0)
         with opened(out):
             pass
+
+
+def test_on_a_store_a_lock_that_says_nothing_keeps_nobody_out():
+    fsspec = pytest.importorskip("fsspec")
+    fsspec.filesystem("memory").pipe_file("/garbled/out/.dser/lock", b"no lock")
+    with opened("memory://garbled/out"):
+        pass
+
+
+def test_a_store_that_lets_nobody_in_is_one_sentence(monkeypatch, tmp_path):
+    pytest.importorskip("s3fs")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    with (
+        pytest.raises(DserError, match=r"s3://nobody/out: cannot be read .*; check the URL"),
+        opened("s3://nobody/out"),
+    ):
+        pass
+    for source in ("s3://nobody/in", "s3://nobody/in/list.csv"):
+        with pytest.raises(DserError, match=rf"{source}: cannot be (listed|read) .*; check"):
+            find(source)
 
 
 def test_a_ledger_of_another_version_is_left_alone(out):

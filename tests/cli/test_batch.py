@@ -106,6 +106,13 @@ def test_wrong_usage_is_said_before_any_work(dser, arguments, said):
     assert said in done.lines[-1]
 
 
+def test_a_column_that_no_table_has_is_wrong_usage(dser, folder):
+    done = dser("batch", folder, "out", "--voice-by", "speeker")
+    assert done.code == 2
+    assert "--voice-by speeker: no line has a speaker in such a column; check its name" in done.lines[-1]
+    assert not results()
+
+
 def test_without_usd_it_says_so_once_and_before_any_work(dser, folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "pxr", None)
     done = dser("batch", folder, "out", "--format", "json,usda")

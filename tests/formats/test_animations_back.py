@@ -40,7 +40,7 @@ def test_what_is_none_is_named_with_a_remedy(tmp_path, name):
     if name == "usda":
         pytest.importorskip("pxr", reason="needs usd-core")
     path = tmp_path / f"broken{ANIMATION_FORMATS[name].suffix}"
-    for content in (b"", b"{}", b"a,b\n1\n", b"#usda 1.0\n", b"\xff\xff"):
+    for content in (b"", b"{}", b"a,b\n1\n", b"#usda 1.0\n", b"\xff\xff", b"a" * 200_000):
         path.write_bytes(content)
         with pytest.raises(FormatError, match=r"broken.*;"):
             ANIMATION_FORMATS[name].read(path)

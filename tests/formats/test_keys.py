@@ -68,7 +68,9 @@ def test_a_key_between_frames_stays_there(tmp_path):
         np.testing.assert_allclose(form.read(tmp_path / f"line{form.suffix}").keyframes.times, [0, 0.05, 1], atol=1e-7)
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"{}", b"[1, 2]", b"a,b\n1,2\n", b"a: 1\n", b"#usda 1.0\n"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe\x00", b"{}", b"[1, 2]", b"a,b\n1,2\n", b"a: 1\n", b"#usda 1.0\n", b"a" * 200_000]
+)
 @pytest.mark.parametrize("name", [name for name, form in TRACK_FORMATS.items() if form.read])
 def test_what_is_no_such_file_is_named_with_a_remedy(tmp_path, name, content):
     form = TRACK_FORMATS[name]

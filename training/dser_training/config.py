@@ -211,18 +211,18 @@ def from_settings(path: str | Path, settings: Any) -> Config:
     if stage not in CONFIGS:
         raise ConfigError(f"{path}: stage is {stage!r}; choose {' or '.join(map(repr, CONFIGS))}")
     kind = CONFIGS[stage]
-    _check_names(path, settings, kind)
+    check_names(path, settings, kind)
     try:
         config = kind(**_pairs(settings, kind))
     except TypeError as error:
         raise ConfigError(f"{path}: {error}") from error
     if isinstance(config.augmentation, dict):
-        _check_names(path, config.augmentation, Augmentation)
+        check_names(path, config.augmentation, Augmentation)
         config = replace(config, augmentation=Augmentation(**_pairs(config.augmentation, Augmentation)))
     if isinstance(config, SequenceConfig) and isinstance(config.utterance, dict):
         config = replace(config, utterance=from_settings(path, config.utterance))
-    _check_values(path, config)
-    _check_values(path, config.augmentation)
+    check_values(path, config)
+    check_values(path, config.augmentation)
     for key, choices in (("objective", OBJECTIVES), *CHOICES[stage].items()):
         if getattr(config, key) not in choices:
             raise ConfigError(f"{path}: {key} is {getattr(config, key)!r}; choose {' or '.join(map(repr, choices))}")
@@ -256,13 +256,15 @@ def _pairs(settings: dict[str, Any], kind: type) -> dict[str, Any]:
     return {key: tuple(value) if key in pairs and isinstance(value, list) else value for key, value in settings.items()}
 
 
-def _check_names(path: str | Path, settings: dict[Any, Any], kind: type) -> None:
+def check_names(path: str | Path, settings: dict[Any, Any], kind: type) -> None:
+    """Raise ConfigError for what is no setting of this kind of configuration."""
     known = {setting.name for setting in fields(kind)}
     if unknown := sorted(map(str, set(settings) - known)):
         raise ConfigError(f"{path}: {unknown[0]} is no setting; those are {', '.join(sorted(known))}")
 
 
-def _check_values(path: str | Path, settings: Config | Augmentation) -> None:
+def check_values(path: str | Path, settings: Any) -> None:
+    """Raise ConfigError for a setting that is not of the kind that its configuration declares."""
     for setting in fields(settings):
         value, (wanted, kinds) = getattr(settings, setting.name), KINDS[str(setting.type)]
         pair = isinstance(value, tuple)

@@ -10,7 +10,7 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from dser_ext.recognition.hearing import Hearing
 from dser_ext.recognition.recognizer import Recognizer
 from dser_ext.recognition.speech import HOP, speech_frames
 from dser_ext.recognition.voice import VoiceLines, VoiceProfile
-from dser_training.config import KINDS, ConfigError, document
+from dser_training.config import ConfigError, check_names, check_values, document
 from dser_training.preferences.pairs import Asked, choose
 
 log = logging.getLogger(__name__)
@@ -89,18 +89,14 @@ class Candidates:
 def load(path: str | Path, overrides: list[str]) -> CandidatesConfig:
     """Read a YAML file and apply KEY=VALUE overrides. Raises ConfigError naming what is wrong."""
     settings = document(path, overrides)
-    known = {setting.name: str(setting.type) for setting in fields(CandidatesConfig)}
-    if not isinstance(settings, dict) or (unknown := sorted(map(str, set(settings) - set(known)))):
-        wrong = f"{unknown[0]} is no setting" if isinstance(settings, dict) else "no table of settings"
-        raise ConfigError(f"{path}: {wrong}; those are {', '.join(sorted(known))}")
-    for name, value in settings.items():
-        wanted, kinds = KINDS[known[name]]
-        if type(value) not in kinds:
-            raise ConfigError(f"{path}: {name} is {value!r}; write {wanted}")
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{path}: not a YAML document of settings")
+    check_names(path, settings, CandidatesConfig)
     try:
         config = CandidatesConfig(**settings)
     except TypeError as error:
         raise ConfigError(f"{path}: {error}") from error
+    check_values(path, config)
     if config.in_windows + config.in_doubt < 2:
         raise ConfigError(f"{path}: in_windows and in_doubt make fewer than two candidates; nothing could be compared")
     if not 0.02 <= config.shortest_seconds < config.longest_seconds:
