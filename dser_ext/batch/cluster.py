@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +18,7 @@ from dser_ext.errors import DserError
 from dser_ext.recognition.recognizer import Recognizer
 
 IN_HAND = 4  # tasks a core, so that none waits for the next
+CONNECT_SECONDS = 10.0
 RETRIES = 3  # of a task whose machine or process is lost
 
 
@@ -34,6 +36,7 @@ class Cluster:
         except ImportError as error:
             remedy = 'pip install "dser-audio2face[cluster]"'
             raise DserError(f"--engine ray needs Ray, which is not installed; {remedy}") from error
+        _check_address(os.environ.get("RAY_ADDRESS", ""))
         try:
             ray.init(logging_level=logging.ERROR, log_to_driver=False)
         except Exception as error:  # Ray's errors share no base class
@@ -76,6 +79,17 @@ class Cluster:
         if isinstance(said, str):
             raise DserError(said)
         return said  # type: ignore[no-any-return]
+
+
+def _check_address(address: str) -> None:
+    """Raise DserError if nobody listens at HOST:PORT: Ray itself would try for many minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise DserError(f"no Ray cluster answers at {address} ({error}); check RAY_ADDRESS, or start one") from error
 
 
 def _work(task: Task, model: str, device: str) -> Outcome | str:

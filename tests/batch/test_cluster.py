@@ -81,6 +81,17 @@ def stored(url: str) -> int:
     return sum(1 for path in system.find(url) if path.endswith(".json"))
 
 
+def test_a_cluster_that_is_not_there_is_one_sentence(tmp_path, monkeypatch):
+    pytest.importorskip("ray")
+    short_line(tmp_path / "in" / "1.wav")
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
+    run = dser("batch", str(tmp_path / "in"), str(tmp_path / "out"), "--engine", "ray")
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 1
+    assert said.startswith("dser: no Ray cluster answers at 127.0.0.1:9 (")
+    assert len(said.splitlines()) == 1
+
+
 def test_a_machine_that_is_lost_loses_and_doubles_no_line(tmp_path, bucket, cluster):
     import s3fs
 
