@@ -1,0 +1,163 @@
+"""What the ten emotions of Audio2Face look like, in ARKit's blendshapes, by the action units of FACS.
+
+The prototypes are those of EMFACS and the FACS Investigator's Guide (Ekman, Friesen and Hager 2002), for pain those of
+Prkachin and Solomon (2008). For cheekiness and being out of breath the literature has none: those are ours. Action
+units (AU) and the shapes that stand for them:
+
+    1 BrowInnerUp · 2 BrowOuterUp · 4 BrowDown · 5 EyeWide · 6 CheekSquint · 7 EyeSquint · 9 NoseSneer ·
+    10 MouthUpperUp · 12 MouthSmile · 14 MouthDimple · 15 MouthFrown · 16 MouthLowerDown · 17 MouthShrugLower ·
+    18 MouthPucker · 20 MouthStretch · 22 MouthFunnel · 23, 24 MouthPress · 26 JawOpen · 28 MouthRoll ·
+    33 CheekPuff · 43 EyeBlink (in part: lids that droop) · 64 EyeLookDown
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dser_ext.drawing.face.levels import Levels, levels
+from dser_ext.emotion.curves import Curves
+from dser_ext.emotion.names import A2F_EMOTIONS
+from dser_ext.formats.blendshapes import ARKIT_BLENDSHAPES, Animation
+
+NOT_SHAPED = ("JawForward", "JawLeft", "JawRight", "MouthLeft", "MouthRight", "TongueOut")
+SHAPES = tuple(name for name in ARKIT_BLENDSHAPES if name not in NOT_SHAPED)
+"""The blendshapes that the head has, in ARKit's order."""
+
+LOOKS: dict[str, tuple[str, dict[str, float]]] = {
+    "amazement": (  # surprise
+        "1 + 2 + 5 + 26",
+        {"BrowInnerUp": 0.8, "BrowOuterUp": 0.9, "EyeWide": 0.8, "JawOpen": 0.4, "MouthFunnel": 0.2},
+    ),
+    "anger": (
+        "4 + 5 + 7 + 9 + 17 + 24",
+        {
+            **{"BrowDown": 1.0, "EyeWide": 0.35, "EyeSquint": 0.5, "NoseSneer": 0.35},
+            **{"MouthPress": 0.7, "MouthShrugLower": 0.2, "MouthFrown": 0.25},
+        },
+    ),
+    "cheekiness": (  # a smile of one half of the face, and a brow
+        "L2 + L12 + L14 + R7",
+        {
+            **{"MouthSmileLeft": 0.9, "MouthDimpleLeft": 0.5, "CheekSquintLeft": 0.4, "BrowOuterUpLeft": 0.8},
+            **{"BrowDownRight": 0.35, "EyeSquintRight": 0.5, "MouthSmileRight": 0.1},
+        },
+    ),
+    "disgust": (
+        "4 + 6 + 7 + 9 + 10 + 15 + 17",
+        {
+            **{"NoseSneer": 1.0, "MouthUpperUp": 0.6, "MouthShrugLower": 0.4, "MouthFrown": 0.4},
+            **{"BrowDown": 0.45, "EyeSquint": 0.5, "CheekSquint": 0.4},
+        },
+    ),
+    "fear": (
+        "1 + 2 + 4 + 5 + 16 + 20 + 26",
+        {
+            **{"BrowInnerUp": 0.95, "BrowOuterUp": 0.35, "BrowDown": 0.25, "EyeWide": 0.95},
+            **{"MouthStretch": 0.8, "MouthLowerDown": 0.3, "JawOpen": 0.15},
+        },
+    ),
+    "grief": (
+        "1 + 4 + 6 + 7 + 15 + 16 + 17 + 20",
+        {
+            **{"BrowInnerUp": 1.0, "BrowDown": 0.35, "EyeSquint": 0.6, "CheekSquint": 0.4, "EyeBlink": 0.2},
+            **{"MouthFrown": 0.8, "MouthStretch": 0.5, "MouthLowerDown": 0.4, "MouthShrugLower": 0.3, "JawOpen": 0.1},
+        },
+    ),
+    "joy": (
+        "6 + 12 + 25",
+        {"MouthSmile": 0.9, "CheekSquint": 0.8, "EyeSquint": 0.25, "MouthUpperUp": 0.25, "MouthLowerDown": 0.15},
+    ),
+    "outofbreath": (
+        "1 + 16 + 22 + 26 + 43",
+        {
+            **{"JawOpen": 0.35, "MouthFunnel": 0.25, "MouthLowerDown": 0.15},
+            **{"BrowInnerUp": 0.45, "EyeBlink": 0.3, "EyeLookDown": 0.15},
+        },
+    ),
+    "pain": (
+        "4 + 6 + 7 + 9 + 10 + 20 + 43",
+        {
+            **{"BrowDown": 0.8, "CheekSquint": 0.8, "EyeSquint": 0.8, "EyeBlink": 0.45, "NoseSneer": 0.55},
+            **{"MouthUpperUp": 0.45, "MouthStretch": 0.5, "MouthLowerDown": 0.3, "BrowInnerUp": 0.2},
+        },
+    ),
+    "sadness": (
+        "1 + 4 + 15 + 17 + 43 + 64",
+        {
+            **{"BrowInnerUp": 0.85, "BrowDown": 0.15, "MouthFrown": 0.8, "MouthShrugLower": 0.45},
+            **{"EyeBlink": 0.2, "EyeLookDown": 0.3},
+        },
+    ),
+}
+"""For each emotion its action units and the weights of shapes at full strength; a name without side means both."""
+
+SPOKEN_JAW = 0.5  # JawOpen of the loudest speech
+SPOKEN_LIPS = 0.3  # most that brightness adds to the shapes of the lips
+PRESSED = ("MouthPressLeft", "MouthPressRight", "MouthRollLower", "MouthRollUpper", "MouthShrugLower")
+"""Shapes that keep lips together; they recede while a mouth speaks."""
+
+BLINK_SECONDS = 0.3
+FIRST_BLINK, BLINK_EVERY = 1.7, 3.9  # s
+GOLDEN = 0.6180339887  # its multiples never repeat their fractions, so that no rhythm shows
+
+
+def _table() -> NDArray[np.float32]:
+    table = np.zeros((len(A2F_EMOTIONS), len(SHAPES)), np.float32)
+    for row, emotion in zip(table, A2F_EMOTIONS, strict=True):
+        for name, weight in LOOKS[emotion][1].items():
+            for shape in (name,) if name in SHAPES else (f"{name}Left", f"{name}Right"):
+                row[SHAPES.index(shape)] = weight
+    return table
+
+
+TABLE = _table()
+"""(10, shapes) float32: the weights of `SHAPES` at each emotion's full strength, rows as `A2F_EMOTIONS`."""
+
+
+def animated(curves: Curves, samples: NDArray[np.float32]) -> Animation:
+    """A face with these emotions that speaks these samples, (n,) at 16 kHz; a frame for each of the curves'."""
+    return animation_of(curves, levels([samples]))
+
+
+def animation_of(curves: Curves, heard: Levels) -> Animation:
+    """As `animated`, where the sound is known by its levels alone. Weights lie in [0, 1]."""
+    weights = np.clip(curves.values @ TABLE, 0, 1).astype(np.float64)
+    times = curves.times
+    opened = heard.openness(times)
+    bright = heard.brightness(times)
+
+    def add(name: str, more: NDArray[Any]) -> None:
+        for shape in (name,) if name in SHAPES else (f"{name}Left", f"{name}Right"):
+            weights[:, SHAPES.index(shape)] += more
+
+    for name in PRESSED:
+        weights[:, SHAPES.index(name)] *= 1 - 0.8 * opened
+    add("JawOpen", SPOKEN_JAW * opened**1.5 * (1 - 0.5 * bright))
+    add("MouthFunnel", SPOKEN_LIPS * opened * (1 - bright) ** 2)
+    add("MouthLowerDown", SPOKEN_LIPS * opened * bright)
+    add("MouthStretch", SPOKEN_LIPS / 2 * opened * bright)
+    closed = _blinks(times)
+    for side in ("Left", "Right"):
+        column = SHAPES.index(f"EyeBlink{side}")
+        weights[:, column] = np.maximum(weights[:, column], closed)
+        weights[:, SHAPES.index(f"EyeWide{side}")] *= 1 - closed
+        weights[:, SHAPES.index(f"EyeSquint{side}")] *= 1 - closed
+    return Animation(
+        SHAPES,
+        times,
+        np.clip(weights, 0, 1).astype(np.float32),
+        emotion_times=times,
+        emotions=curves.values,
+    )
+
+
+def _blinks(times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far the lids are closed by blinking: the same blinks in every line."""
+    count = np.arange(int((times[-1] + 2 * BLINK_EVERY) / BLINK_EVERY))
+    moments = FIRST_BLINK + BLINK_EVERY * (count + 0.6 * ((count * GOLDEN) % 1))
+    after = np.searchsorted(moments, times).clip(1, len(moments) - 1)
+    away = np.minimum(np.abs(times - moments[after - 1]), np.abs(times - moments[after]))
+    return np.asarray(np.clip(1.5 * (1 - away / (BLINK_SECONDS / 2)), 0, 1))
