@@ -53,12 +53,12 @@ def read(comparisons: str | Path, candidates: str | Path) -> list[Compared]:
     comparisons: a file; candidates: a folder that `candidates.make` wrote. Raises FormatError naming what is wrong.
     """
     answers: dict[str, list[Comparison]] = {}
-    for place, row in _rows(comparisons):
+    for place, row in rows(comparisons):
         found = _comparison(place, row)
         if found is not None:
             answers.setdefault(found.line, []).append(found)
     lines = []
-    for place, row in _rows(Path(candidates, "candidates.jsonl")):
+    for place, row in rows(Path(candidates, "candidates.jsonl")):
         if row.get("schema") != SCHEMA:
             raise FormatError(f"{place}: no {SCHEMA}; make the candidates anew")
         own = answers.pop(row["line"], [])
@@ -91,7 +91,8 @@ def _comparison(place: str, row: dict[str, Any]) -> Comparison | None:
     return Comparison(line, (other, one) if answer == OTHER else (one, other), answer == SAME)
 
 
-def _rows(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def rows(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects of a file of JSON Lines, each with where it stands. Raises FormatError naming what is wrong."""
     for number, text in enumerate(text_of(path).splitlines(), 1):
         if not text.strip():
             continue
