@@ -8,7 +8,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from dser_ext.drawing.face.shapes import SHAPES
+from dser_ext.drawing.face.features import features
+from dser_ext.drawing.face.muscles import moves
+from dser_ext.drawing.face.parts import joined
+from dser_ext.drawing.face.skin import skin
 
 Floats = NDArray[np.float32]
 
@@ -20,26 +23,26 @@ class Head:
     Units: the head is about 1 high, y is up, the face looks along +z, and x grows to the head's own left, which is
     ARKit's "Left" and the viewer's right.
     vertices: (V, 3) float32. triangles: (T, 3) int32, outward side counter-clockwise. colours: (V, 3) float32, sRGB
-    in [0, 1]. shapes: for each of `SHAPES` how far the vertices move at weight 1, (V, 3) float32.
+    in [0, 1]. shapes: for each of `SHAPES` how far the vertices move at weight 1, (V, 3) float32. layers: (T,), which
+    part of the head a triangle belongs to: 0 the bag of the mouth, 1 teeth and tongue, 2 eyeballs, 3 what is outside,
+    4 brows and hair; for renderers that sort triangles and have no depth buffer.
     """
 
     vertices: Floats
     triangles: NDArray[np.int32]
     colours: Floats
     shapes: dict[str, Floats]
+    layers: NDArray[np.int64]
 
 
 @cache
 def head() -> Head:
-    """The head; made once."""
-    rows, columns = 40, 60
-    v, u = np.meshgrid(np.linspace(0, np.pi, rows), np.arange(columns) / columns * 2 * np.pi, indexing="ij")
-    points = np.stack([0.38 * np.sin(v) * np.sin(u), 0.5 * np.cos(v), 0.43 * np.sin(v) * np.cos(u)], axis=-1)
-    index = np.arange(rows * columns).reshape(rows, columns)
-    right = np.roll(index, -1, axis=1)
-    quads = np.stack([index[:-1], index[1:], right[1:], right[:-1]], axis=-1).reshape(-1, 4)
-    vertices = points.reshape(-1, 3).astype(np.float32)
-    triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.int32)
-    mouth = np.exp(-(((vertices - [0, -0.3, 0.35]) / 0.12) ** 2).sum(axis=1))[:, None]
-    deltas = {name: (mouth * [0, -0.1 if name == "JawOpen" else 0.02, 0]).astype(np.float32) for name in SHAPES}
-    return Head(vertices, triangles, np.full_like(vertices, 0.7), deltas)
+    """The head; made once, in half a second."""
+    layers, whole = joined([*skin(), *features()])
+    return Head(
+        whole.points.astype(np.float32),
+        whole.triangles.astype(np.int32),
+        np.clip(whole.colours, 0, 1).astype(np.float32),
+        {name: delta.astype(np.float32) for name, delta in moves(whole).items()},
+        layers,
+    )
