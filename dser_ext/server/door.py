@@ -55,7 +55,7 @@ class Door:
         if self.local or self.safe or self.insecure:
             return
         raise DserError(
-            f"{self.address}: others than this machine could come in there; give TLS files (--certificate, --key) and "
+            f"{self.address}: others than this machine could come in there; give TLS files (certificate and key) and "
             f"set a token ({TOKEN}), or listen on 127.0.0.1"
         )
 

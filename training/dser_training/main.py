@@ -48,6 +48,11 @@ def _parser() -> argparse.ArgumentParser:
     for tabulating in (compare, sequences):
         tabulating.add_argument("--output", metavar="DIR", help="folder for the tables, as Markdown and JSON")
     command("candidates", "stage 3: sequences that lines might have, and the pairs of them to ask people about")
+    annotate = command("annotate", "stage 3: a page on which people choose the better of two sequences")
+    instead = annotate.add_mutually_exclusive_group()
+    instead.add_argument("--export", metavar="FILE", help="write the answers, for preference, and end")
+    instead.add_argument("--import", metavar="FILE", dest="take_up", help="take up the answers in a file, and end")
+    instead.add_argument("--figures", action="store_true", help="tell how far the work is, and end")
     command("preference", "stage 3: train a model's head on what people preferred, and write it as a model bundle")
     command("export", "write a run as a model bundle").add_argument("--bundle", required=True, help="folder to write")
     evaluate = command("evaluate", "measure a model bundle on CREMA-D, RAVDESS, read speech and what is no speech")
@@ -73,6 +78,11 @@ def _run(options: argparse.Namespace) -> object:
         from dser_training.preferences import candidates
 
         return candidates.make(candidates.load(options.config, options.overrides))
+    if options.command == "annotate":
+        from dser_training.preferences.annotate import serve, settings
+
+        config = settings.load(options.config, options.overrides)
+        return serve.annotate(config, export=options.export, take_up=options.take_up, show=options.figures)
     from dser_training.config import CONFIGS, ConfigError, load
 
     config = load(options.config, options.overrides)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -85,7 +86,8 @@ class Store:
         self.shared = sheet.for_everybody(overlap)
         self._engine = connect(url)
         self.place = self._engine.url.render_as_string(hide_password=True)
-        self.transaction(self._take_up)
+        self.key = self.transaction(self._take_up)
+        """What no other store has, this one on other servers excepted."""
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -93,19 +95,20 @@ class Store:
 
     def annotator(self, name: str) -> int:
         """The number of an annotator, new or not. Raises RefusedError for what is no name."""
+        return self.transaction(lambda session: self.named(session, name))
+
+    @staticmethod
+    def named(session: Session, name: str) -> int:
+        """As `annotator`, within a transaction."""
         name = " ".join(name.split())
         if not name or len(name) > LONGEST_NAME or not name.isprintable():
             raise RefusedError(f"write a name of at most {LONGEST_NAME} letters")
-
-        def find(session: Session) -> int:
-            found = session.scalar(select(Annotator).where(Annotator.name == name))
-            if found is None:
-                found = Annotator(name=name)
-                session.add(found)
-                session.flush()
-            return found.id
-
-        return self.transaction(find)
+        found = session.scalar(select(Annotator).where(Annotator.name == name))
+        if found is None:
+            found = Annotator(name=name)
+            session.add(found)
+            session.flush()
+        return found.id
 
     def known(self, name: str) -> int | None:
         """The number of an annotator who is there already."""
@@ -181,15 +184,17 @@ class Store:
                 raise unusable(self._engine, error) from error
         raise AssertionError
 
-    def _take_up(self, session: Session) -> None:
+    def _take_up(self, session: Session) -> str:
         work = session.get(Work, 1)
         if work is None:
-            session.add(Work(id=1, fingerprint=self.sheet.fingerprint))
+            work = Work(id=1, fingerprint=self.sheet.fingerprint, key=secrets.token_hex(8))
+            session.add(work)
         elif work.fingerprint != self.sheet.fingerprint:
             raise StoreError(
                 f"{self.place}: holds answers about other candidates than these; name another store, or the folder "
                 "with the candidates that people were asked about"
             )
+        return work.key
 
     def _own(self, session: Session, annotator: int, question: int) -> Assignment:
         found = session.get(Assignment, question)
