@@ -5,71 +5,67 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dser_ext.drawing.face.parts import Floats, Part, fan, mirrored, part, sheet
+from dser_ext.drawing.face.hair import HAIR, hair
+from dser_ext.drawing.face.parts import Floats, Layer, Part, fan, mirrored, part, sheet
 from dser_ext.drawing.face.skin import BLUSH, EYE, EYE_RADIUS, MOUTH, SKIN
-from dser_ext.drawing.face.surface import along, in_front, normals, openness, smooth_step
+from dser_ext.drawing.face.surface import along, in_front, normals, smooth_step
 
 IRIS, PUPIL = 0.47, 0.21  # their radii as angles on the eyeball
 IRIS_COLOURS = np.array([[0.42, 0.55, 0.50], [0.20, 0.33, 0.32]])  # around the pupil, at the rim
 SCLERA = np.array([0.955, 0.945, 0.930])
 BLACK = np.array([0.035, 0.03, 0.03])
-HAIR = np.array([0.270, 0.185, 0.150])
 TOOTH = np.array([0.955, 0.935, 0.890])
 GUM = np.array([0.55, 0.26, 0.26])
 TONGUE = np.array([0.700, 0.330, 0.330])
 SHIRT = np.array([0.255, 0.400, 0.470])
-HAIR_CENTRE = np.array([0.0, 0.06, -0.04])
-HAIR_THICK = 0.034
 
 
 def features() -> list[Part]:
     """All of them."""
     eye, ear, brow = _eyeball(), _ear(), _brow()
     return [
+        _neck(),
+        _shirt(),
         _tongue(),
         _teeth(upper=False),
         _teeth(upper=True),
-        *(eye, mirrored(eye)),
+        *eye,
+        *(mirrored(piece) for piece in eye),
         *(ear, mirrored(ear)),
-        _neck(),
-        _shirt(),
-        _hair(),
+        hair(),
         *(brow, mirrored(brow)),
     ]
 
 
-def _eyeball() -> Part:
+def _eyeball() -> list[Part]:
     """A ball with pupil, iris and a light on it; its colours change at doubled rings."""
-    count = 22
+    count = 26
     around = np.arange(count) / count * 2 * np.pi
     rings = (
         *((0.02, BLACK), (PUPIL, BLACK), (PUPIL, IRIS_COLOURS[0]), (0.33, (IRIS_COLOURS[0] + IRIS_COLOURS[1]) / 2)),
         *((IRIS - 0.03, IRIS_COLOURS[1]), (IRIS, IRIS_COLOURS[1] * 0.45), (IRIS, SCLERA * 0.90), (0.55, SCLERA)),
-        *((0.75, SCLERA), (1.0, SCLERA), (1.25, SCLERA * [1.0, 0.93, 0.9]), (1.55, SCLERA * [0.9, 0.75, 0.7])),
+        *((0.80, SCLERA), (1.2, SCLERA * [1.0, 0.93, 0.9]), (1.55, SCLERA * [0.9, 0.75, 0.7])),
     )
     rows = [np.stack([np.sin(angle) * np.cos(around), np.sin(angle) * np.sin(around), np.full(count, np.cos(angle))], -1)
             for angle, _ in rings]  # fmt: skip
-    ball = np.array(rows)
+    unit = np.array(rows)
     colours = np.array([np.tile(colour, (count, 1)) for _, colour in rings])
-    shadow = 1 - 0.45 * smooth_step(0.20, 0.55, ball[..., 1])  # of the upper lid
-    points = EYE + EYE_RADIUS * ball
-    light = EYE + EYE_RADIUS * 1.012 * _disc(np.array([-0.155, 0.20]), 0.075, 10)
-    small = EYE + EYE_RADIUS * 1.012 * _disc(np.array([0.14, -0.17]), 0.04, 8)
-    every = np.concatenate([points.reshape(-1, 3), light, small])
-    shades = np.concatenate([(colours * shadow[..., None]).reshape(-1, 3), np.ones((11, 3)), np.full((9, 3), 0.75)])
-    first = len(ball) * count
-    triangles = np.concatenate([
-        sheet(len(ball), count, closed=True), fan(0, np.arange(1, count)),
-        fan(first, first + 1 + np.arange(10)), fan(first + 11, first + 12 + np.arange(8)),
-    ])  # fmt: skip
-    return part(every, triangles, shades, layer=2)
+    shadow = 1 - 0.28 * smooth_step(0.25, 0.60, unit[..., 1])  # of the upper lid
+    points, shades = EYE + EYE_RADIUS * unit, colours * shadow[..., None]
+    white = fan(0, np.arange(1, count))
+    lights = [_light((-0.155, 0.20), 0.08, 1.0), _light((0.15, -0.18), 0.04, 0.75)]
+    ball = part(points, np.concatenate([sheet(len(unit), count, closed=True), white]), shades, layer=Layer.EYEBALL)
+    return [ball, *lights]
 
 
-def _disc(middle: Floats, radius: float, count: int) -> Floats:
-    """A disc on the unit ball around +z: its middle, then its rim; angles of middle and radius in radians."""
+def _light(middle: tuple[float, float], radius: float, shade: float) -> Part:
+    """What a lamp leaves on the eyeball: a disc; angles of middle and radius in radians."""
+    count = 12
     around = np.arange(count) / count * 2 * np.pi
-    flat = middle + radius * np.concatenate([np.zeros((1, 2)), np.stack([np.cos(around), np.sin(around)], axis=-1)])
-    return np.concatenate([flat, np.sqrt(1 - (flat**2).sum(axis=-1, keepdims=True))], axis=-1)
+    rim = np.stack([np.cos(around), np.sin(around)], axis=-1)
+    flat = np.asarray(middle) + radius * np.concatenate([np.zeros((1, 2)), rim])
+    unit = np.concatenate([flat, np.sqrt(1 - (flat**2).sum(axis=-1, keepdims=True))], axis=-1)
+    return part(EYE + EYE_RADIUS * 1.012 * unit, fan(0, np.arange(1, count + 1)), [shade] * 3, layer=Layer.LIGHT)
 
 
 def _teeth(*, upper: bool) -> Part:
@@ -82,7 +78,7 @@ def _teeth(*, upper: bool) -> Part:
     edge = MOUTH[1] + (-0.012 if upper else -0.016)
     root = edge + (0.050 if upper else -0.042)
     between = np.abs(((place + 1) / 2 * count) % 1 - 0.5) * 2  # 1 between two teeth
-    gap = np.maximum(between, 1 - np.minimum(1, np.abs(((place + 1) / 2 * count) % 1) * 50)) ** 8
+    gap = between**8
     rows, colours = [], []
     for share in (0.0, 0.5, 0.85, 1.0):
         height = root + share * (edge - root) + (share == 1) * 0.004 * gap * (1 if upper else -1)
@@ -94,7 +90,7 @@ def _teeth(*, upper: bool) -> Part:
         colours.append(tint * far[:, None] * (1.0 if upper else 0.86))
     if not upper:
         rows, colours = rows[::-1], colours[::-1]
-    return part(np.array(rows), sheet(len(rows), columns), np.array(colours), layer=1, jaw=0.0 if upper else 1.0)
+    return part(np.array(rows), sheet(len(rows), columns), np.array(colours), layer=Layer.TEETH, jaw=0.0 if upper else 1.0)
 
 
 def _tongue() -> Part:
@@ -106,7 +102,7 @@ def _tongue() -> Part:
     y = MOUTH[1] - 0.034 - 0.018 * across**2 - 0.020 * length**3 + 0.005 * np.abs(across) ** 0.5
     z = front - 0.17 + 0.115 * length - 0.02 * across**2 * length
     shade = 0.45 + 0.45 * length[..., None] - 0.12 * np.exp(-((across[..., None] / 0.15) ** 2))
-    return part(np.stack([x, y, z], axis=-1), sheet(rows, columns), TONGUE * shade, layer=1, jaw=1.0)
+    return part(np.stack([x, y, z], axis=-1), sheet(rows, columns), TONGUE * shade, layer=Layer.TEETH, jaw=1.0)
 
 
 def _brow() -> Part:
@@ -115,13 +111,13 @@ def _brow() -> Part:
     along_it = np.linspace(0, 1, columns)
     x = 0.062 + 0.182 * along_it
     middle = 0.103 + 0.030 * np.sin(np.pi * (0.12 + 0.72 * along_it)) - 0.022 * along_it**2
-    half = 0.0165 * (1 - 0.62 * along_it**1.6) * np.minimum(1, 0.62 + along_it * 5)
+    half = 0.0165 * (1 - 0.5 * along_it**1.6) * np.minimum(1, np.minimum(along_it * 6 + 0.35, (1 - along_it) * 5 + 0.1)) ** 0.7
     across = np.linspace(1, -1, rows)
     y = middle + across[:, None] * half
     face = in_front(np.stack([np.broadcast_to(x, y.shape), y], axis=-1))
     raised = 0.012 * (1 - across**2)[:, None] * (1 - 0.5 * along_it) * np.minimum(1, np.minimum(along_it, 1 - along_it) * 9 + 0.1)
     points = face + normals(face) * (raised[..., None] + 0.0015)
-    return part(points, sheet(rows, columns), HAIR * 0.95, layer=4, soft=1.0)
+    return part(points, sheet(rows, columns), HAIR * 0.95, layer=Layer.HAIR, soft=1.0)
 
 
 def _ear() -> Part:
@@ -148,28 +144,7 @@ def _ear() -> Part:
     u, v = np.cos(lean) * u + np.sin(lean) * v, np.cos(lean) * v - np.sin(lean) * u
     at = along([0.0, -0.045, -0.055], [1.0, 0.0, 0.0])
     points = at + [0.022, 0, 0] + local @ np.stack([u, v, w])
-    return part(points, sheet(len(rows), count, closed=True), np.array(colours), layer=3)
-
-
-def _hair() -> Part:
-    """A cap of short hair with a soft rim, thicker on top."""
-    rows, columns = 14, 56
-    turn = np.arange(columns) / columns * 2 * np.pi  # 0 in front, growing to the left of the head
-    side = np.abs((turn + np.pi) % (2 * np.pi) - np.pi)
-    knots = np.array([0.0, 0.35, 0.75, 1.08, 1.30, 1.48, 1.62, 1.85, 2.3, np.pi])
-    heights = np.array([0.90, 0.88, 0.74, 0.52, 0.08, -0.10, 0.05, -0.36, -0.60, -0.66])  # elevation of the rim, radians
-    rim = _smoothed(np.interp(side, knots, heights))
-    share = np.linspace(0, 1, rows)[:, None] ** 0.85
-    elevation = np.pi / 2 - share * (np.pi / 2 - rim)
-    way = np.stack([np.cos(elevation) * np.sin(turn), np.sin(elevation), np.cos(elevation) * np.cos(turn)], axis=-1)
-    scalp = along(HAIR_CENTRE, way)
-    thick = HAIR_THICK * (1 - share**6) ** 0.55 * (1 + 0.35 * np.exp(-((side - 0.2) / 0.7) ** 2) * share)
-    locks = 0.0035 * np.sin(13 * turn + 3.0 * share + 1.5 * np.sin(3 * turn)) * share * (1 - share**8)
-    points = scalp + way * (thick + locks - 0.004 * (share > 0.999))[..., None]
-    shade = 0.86 + 0.14 * openness(scalp)[..., None] + 12 * locks[..., None] - 0.18 * share[..., None] ** 8
-    grid = sheet(rows, columns, closed=True)
-    solid = grid[(points.reshape(-1, 3)[grid][:, 0] != points.reshape(-1, 3)[grid][:, 1]).any(axis=1)]
-    return part(points, solid, np.clip(HAIR * shade, 0, 1), layer=4)
+    return part(points, sheet(len(rows), count, closed=True), np.array(colours), layer=Layer.SKIN)
 
 
 def _neck() -> Part:
@@ -198,11 +173,4 @@ def _turned(profile: list[tuple[float, float, float]], depth: float, colour: Flo
     z = middles[:, None] + (widths * flat)[:, None] * np.cos(turn)
     y = np.broadcast_to(heights[:, None], x.shape) - 0.02 * np.cos(turn) * (heights < -0.58)[:, None]
     colours = colour * np.broadcast_to(np.asarray(shades, float)[:, None, None], (*x.shape, 1))
-    return part(np.stack([x, y, z], axis=-1), sheet(len(profile), count, closed=True), colours, layer=3)
-
-
-def _smoothed(values: Floats) -> Floats:
-    """A ring of values without sharp corners."""
-    for _ in range(3):
-        values = (np.roll(values, 1) + 2 * values + np.roll(values, -1)) / 4
-    return values
+    return part(np.stack([x, y, z], axis=-1), sheet(len(profile), count, closed=True), colours, layer=Layer.NECK)

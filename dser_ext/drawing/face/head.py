@@ -23,9 +23,8 @@ class Head:
     Units: the head is about 1 high, y is up, the face looks along +z, and x grows to the head's own left, which is
     ARKit's "Left" and the viewer's right.
     vertices: (V, 3) float32. triangles: (T, 3) int32, outward side counter-clockwise. colours: (V, 3) float32, sRGB
-    in [0, 1]. shapes: for each of `SHAPES` how far the vertices move at weight 1, (V, 3) float32. layers: (T,), which
-    part of the head a triangle belongs to: 0 the bag of the mouth, 1 teeth and tongue, 2 eyeballs, 3 what is outside,
-    4 brows and hair; for renderers that sort triangles and have no depth buffer.
+    in [0, 1]. shapes: for each of `SHAPES` how far the vertices move at weight 1, (V, 3) float32. layers: (T,), the
+    `Layer` of each triangle, for renderers that sort triangles because they have no depth buffer.
     """
 
     vertices: Floats

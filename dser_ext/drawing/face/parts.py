@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
+
+
+class Layer(IntEnum):
+    """Parts of the head in the order in which they are drawn where there is no depth buffer.
+
+    HAIR, to which brows belong, is drawn among SKIN, to which ears belong, by depth.
+    """
+
+    NECK = 0
+    MOUTH = 1
+    TEETH = 2
+    EYEBALL = 3
+    LIGHT = 4
+    SKIN = 5
+    HAIR = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +36,7 @@ class Part:
     apart: (n, 3), where the points would be were mouth and eyes wide open; muscles go by this, so that they can tell
     the upper lip from the lower. soft: (n,) in [0, 1], how far a point follows muscles as skin does. jaw: (n,) in
     [0, 1], how far it follows the jaw. lid: (n,) in [0, 1], 1 where a point slides over an eyeball and not over the
-    face. layer: its place in the order of drawing, what lies inside first.
+    face.
     """
 
     points: Floats
@@ -30,7 +46,7 @@ class Part:
     soft: Floats
     jaw: Floats
     lid: Floats
-    layer: int
+    layer: Layer
 
 
 def part(
@@ -38,7 +54,7 @@ def part(
     triangles: Indices,
     colours: ArrayLike,
     *,
-    layer: int,
+    layer: Layer,
     apart: Floats | None = None,
     soft: ArrayLike = 0.0,
     jaw: ArrayLike = 0.0,
@@ -86,10 +102,14 @@ def mirrored(piece: Part) -> Part:
 
 
 def joined(pieces: Sequence[Part]) -> tuple[Indices, Part]:
-    """The layer of each triangle, (T,), and all parts as one, whose own layer says nothing."""
+    """The layer of each triangle, (T,), and all parts as one, without points that no triangle has.
+
+    Its own layer says nothing.
+    """
     starts = np.cumsum([0, *(len(piece.points) for piece in pieces)])
     triangles = [piece.triangles + start for piece, start in zip(pieces, starts, strict=False)]
     layers = np.concatenate([np.full(len(piece.triangles), piece.layer) for piece in pieces])
     names = ("points", "colours", "apart", "soft", "jaw", "lid")
-    arrays = {name: np.concatenate([getattr(piece, name) for piece in pieces]) for name in names}
-    return layers, Part(triangles=np.concatenate(triangles), layer=0, **arrays)
+    used, renumbered = np.unique(np.concatenate(triangles), return_inverse=True)
+    arrays = {name: np.concatenate([getattr(piece, name) for piece in pieces])[used] for name in names}
+    return layers, Part(triangles=renumbered.reshape(-1, 3), layer=Layer.SKIN, **arrays)

@@ -6,12 +6,13 @@ import numpy as np
 from matplotlib.tri import Triangulation
 from numpy.typing import ArrayLike
 
-from dser_ext.drawing.face.parts import Floats, Indices, Part, fan, part, sheet
+from dser_ext.drawing.face.hair import hidden
+from dser_ext.drawing.face.parts import Floats, Indices, Layer, Part, fan, part, sheet
 from dser_ext.drawing.face.surface import CENTRE, along, distance, in_front, openness, smooth_step
 
 MOUTH = np.array([0.0, -0.312])  # x, y of the middle of its seam
 MOUTH_HALF = 0.112  # width from the middle to a corner
-MOUTH_REACH = (0.165, 0.095)  # half axes of the ellipse in which its rings lie
+MOUTH_REACH = (0.170, 0.084)  # half axes of the ellipse in which its rings lie
 EYE = np.array([0.150, -0.005, 0.210])  # centre of the left eyeball
 EYE_RADIUS = 0.092
 EYE_HALF = 0.078  # width of the opening from the middle to a corner
@@ -25,7 +26,7 @@ FINEST, COARSER = 0.036, 0.11  # distance of points in the net: radians at the n
 SKIN = np.array([0.890, 0.690, 0.575])
 BLUSH = np.array([0.840, 0.500, 0.440])
 LIPS = np.array([0.770, 0.455, 0.420])
-LID_COLOUR = np.array([0.845, 0.610, 0.510])
+LID_COLOUR = np.array([0.860, 0.640, 0.535])
 DEEP = np.array([0.150, 0.035, 0.045])
 NOSTRIL = np.array([0.36, 0.17, 0.14])
 
@@ -45,12 +46,13 @@ def skin() -> list[Part]:
                  for start, patch in zip(starts, patches, strict=False)]
     triangles.append(_between(rings, rims, net, starts[-1]))
     points = np.concatenate([*(patch.points.reshape(-1, 3) for patch in patches), net])
+    triangles[-1] = triangles[-1][~hidden(points)[triangles[-1]].all(axis=1)]
     free = np.zeros(len(net))
     apart = np.concatenate([*(patch.apart.reshape(-1, 3) for patch in patches), net])
     lid = np.concatenate([*(patch.lid.ravel() for patch in patches), free])
     own = np.concatenate([*(patch.colours.reshape(-1, 3) for patch in patches), skin_colours(net)])
     return [
-        part(points, np.concatenate(triangles), own, layer=3, apart=apart, soft=1.0, jaw=jaw_share(apart), lid=lid),
+        part(points, np.concatenate(triangles), own, layer=Layer.SKIN, apart=apart, soft=1.0, jaw=jaw_share(apart), lid=lid),
         inside,
     ]
 
@@ -132,7 +134,7 @@ def _mouth() -> tuple[_Rings, Part]:
         points,
         np.concatenate([sheet(4, MOUTH_POINTS, closed=True), fan(len(points) - 1, np.arange(MOUTH_POINTS))]),
         np.concatenate([dark, [DEEP * 0.5]]),
-        layer=0, apart=open_points, soft=near, jaw=jaw_share(open_points),
+        layer=Layer.MOUTH, apart=open_points, soft=near, jaw=jaw_share(open_points),
     )  # fmt: skip
     return _Rings(np.array(rows), np.array(apart), np.array(lids), np.array(colours)), inside
 
@@ -154,17 +156,16 @@ def _eye() -> _Rings:
         radius = EYE_RADIUS + height
         over = EYE[2] + np.sqrt(np.maximum(radius**2 - (offset**2).sum(axis=-1), 1e-6))
         face = in_front(EYE[:2] + offset)
-        blend = smooth_step(0.25, 0.95, share)
+        blend = smooth_step(0.45, 1.0, share)
         ball = np.concatenate([EYE[:2] + offset, over[:, None]], axis=-1)
-        row = (1 - blend) * ball + blend * face
-        row[:, 2] -= np.where(upper, 0.007, 0.003) * np.exp(-(((share - 0.5) / 0.13) ** 2)) * np.abs(sine)
+        outer = np.maximum(ball, face)  # x and y are the same
+        row = (1 - blend) * (ball if share < 0.2 else outer) + blend * face
+        row[:, 2] -= np.where(upper, 0.006, 0.003) * np.exp(-(((share - 0.5) / 0.13) ** 2)) * np.abs(sine)
         rows.append(row)
         lids.append(np.full(EYE_POINTS, slides))
         tint = _mixed(LID_COLOUR, SKIN, smooth_step(0.1, 0.7, share))
         crease = 1 - np.where(upper, 0.16, 0.07) * np.exp(-(((share - 0.48) / 0.12) ** 2)) * np.abs(sine)
-        lash = np.where(upper, 0.42, 0.75) if height < LID else np.ones(EYE_POINTS)
-        if share == 0 and height > 0.002:
-            lash = np.where(upper, 0.40, 0.85)
+        lash = np.where(upper, 0.42, 0.80) if share == 0 else np.ones(EYE_POINTS)
         shade = skin_colours(row) if share > 0.9 else tint * (crease * lash)[:, None]
         colours.append(np.broadcast_to(shade, row.shape))
         lifted = row.copy()
