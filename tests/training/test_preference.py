@@ -14,7 +14,7 @@ from dser_training.config import PreferenceConfig
 from dser_training.main import main
 from dser_training.preferences.comparisons import Compared, Comparison
 from dser_training.segments import SequenceHead
-from dser_training.stages.preference import Line, PreferenceModel, batch_of, figures
+from dser_training.stages.preference import Line, PreferenceModel, apart, batch_of, figures, told
 
 import dser_ext
 from dser_ext.recognition.bundle import ModelBundle
@@ -39,8 +39,8 @@ def lines(count: int = 6, tie: bool = False, seed: int = 0) -> list[Line]:
         comparison = Comparison(str(number), (0, 1), tie)
         compared = Compared(str(number), "", "", None, (happy, other), (comparison,))
         speech = torch.from_numpy((random.random(frames) < 0.8).astype(np.float32))
-        features = torch.from_numpy(random.normal(size=(frames, 8)).astype(np.float32))
-        made.append(Line(compared, features, speech, torch.zeros(2, 8), torch.tensor([3.0, 2.0])))
+        segments = torch.from_numpy(random.normal(size=(frames, 8)).astype(np.float32))
+        made.append(Line(compared, segments, speech, torch.zeros(2, 8), torch.tensor([3.0, 2.0])))
     return made
 
 
@@ -59,10 +59,7 @@ def moved(model: PreferenceModel) -> float:
     """How far the expected mixtures are from those of the reference."""
     batch = batch_of(lines(seed=1), 0.05)
     with torch.no_grad():
-        now, before = (
-            each.concentrations(each.hear_line(batch.features, batch.speech, batch.lines, batch.weights))
-            for each in (model.head, model.reference)
-        )
+        now, before = (told(each, batch) for each in (model.head, model.reference))
     return float((now / now.sum(-1, keepdim=True) - before / before.sum(-1, keepdim=True)).abs().mean())
 
 
@@ -87,6 +84,29 @@ def test_it_learns_the_taste_and_keeps_its_reference():
 def test_with_a_large_beta_it_stays_nearer_to_what_it_was():
     free, held = (moved(trained(replace(CONFIG, beta=beta), 60)) for beta in (0.1, 100.0))
     assert held < 0.5 * free
+
+
+def test_it_learns_how_sure_to_be_and_leaves_changes_where_they_are():
+    model = trained(CONFIG, 5)
+    changed = {
+        name.partition(".")[0]
+        for name, old in model.reference.state_dict().items()
+        if not torch.equal(old, model.head.state_dict()[name])
+    }
+    assert {"centres", "bias", "log_sharpness", "total"} <= changed
+    assert not changed & {"hazard", "first_sharpness", "steady"}
+
+
+def test_voices_are_held_out_whole():
+    made = [
+        replace(line, compared=replace(line.compared, voice=voice))
+        for voice, line in zip("aabbcc", lines(6), strict=True)
+    ]
+    watched, learned = apart(made, replace(CONFIG, held_out=0.3))
+    assert len(watched) == 2
+    assert not {line.compared.voice for line in watched} & {line.compared.voice for line in learned}
+    watched, learned = apart(made[:2], replace(CONFIG, held_out=0.5))  # of the only voice there is, a line
+    assert len(watched) == len(learned) == 1
 
 
 def test_lines_beside_it_change_nothing():

@@ -1,13 +1,15 @@
 """Stage 3: a model's head learns what people preferred, by direct preference optimisation (paper, equation 7).
 
 It goes on from a model bundle, and gives another: a studio needs no run of the other stages for it. The features stay
-as they are, and with them all voices.
+as they are, and with them all voices; so does where the emotion changes, of which 1,500 answers tell too little (it has
+seventy times as many weights). What is learned is how a segment is told, and how sure.
 """
 
 from __future__ import annotations
 
 import copy
 import logging
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,11 +42,11 @@ BUNDLE = "model"  # folder in the run's
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """A line that people compared sequences of. features: (F, D). speech: (F,) 1 or 0. pieces (N, D), seconds (N,):
-    the voice it is measured against, N ≥ 0."""
+    """A line that people compared sequences of. segments: (F, D), the mean over each frame's segment, which it is told
+    from. speech: (F,) 1 or 0. pieces (N, D), seconds (N,): the voice it is measured against, N ≥ 0."""
 
     compared: Compared
-    features: Tensor
+    segments: Tensor
     speech: Tensor
     pieces: Tensor
     seconds: Tensor
@@ -52,10 +54,10 @@ class Line:
 
 @dataclass(frozen=True)
 class PreferenceBatch:
-    """B lines, and P comparisons of theirs. features (B, F, D), speech (B, F); lines (B, N, D), weights (B, N): voices.
+    """B lines, and P comparisons of theirs. segments (B, F, D), speech (B, F); lines (B, N, D), weights (B, N): voices.
     row: (P,) whose line it is. better, worse: (P, F, 6) in the open simplex. tie: (P,) 1 or 0."""
 
-    features: Tensor
+    segments: Tensor
     speech: Tensor
     lines: Tensor
     weights: Tensor
@@ -72,6 +74,9 @@ class PreferenceModel(nn.Module):
         super().__init__()
         self.config, self.head = config, head
         self.reference = copy.deepcopy(head)
+        sharpness = head.log_sharpness.clone()
+        del head.log_sharpness  # fitted in the other stages, and here learned like the rest
+        head.log_sharpness = nn.Parameter(sharpness)
 
     def forward(self, batch: PreferenceBatch) -> Tensor:
         """The loss of a batch, a scalar: of each comparison the mean over the speech of its line, then over all.
@@ -89,16 +94,20 @@ class PreferenceModel(nn.Module):
         return _spoken(self._margin(batch), batch)
 
     def learned(self) -> Iterable[nn.Parameter]:
-        """All of the head."""
-        return self.head.parameters()
+        """All of the head but where changes are."""
+        return [weight for name, weight in self.head.named_parameters() if not name.startswith("hazard.")]
 
     def _margin(self, batch: PreferenceBatch) -> Tensor:
         """Of every frame, (P, F)."""
-        heard = batch.features, batch.speech, batch.lines, batch.weights
-        policy = self.head.concentrations(self.head.hear_line(*heard))
+        policy = told(self.head, batch)
         with torch.no_grad():
-            reference = self.reference.concentrations(self.reference.hear_line(*heard))
+            reference = told(self.reference, batch)
         return preference_margin(policy[batch.row], reference[batch.row], batch.better, batch.worse)
+
+
+def told(head: SequenceHead, batch: PreferenceBatch) -> Tensor:
+    """Concentrations that a head tells the lines of a batch with, (B, F, 6)."""
+    return head.concentrations(head.told(batch.segments, head.guesses(batch.lines, batch.weights)))
 
 
 def _spoken(values: Tensor, batch: PreferenceBatch) -> Tensor:
@@ -131,13 +140,13 @@ def batch_of(lines: Sequence[Line], smoothing: float) -> PreferenceBatch:
     """Lines side by side, followed by silence where they are shorter than others."""
     count = max(len(line.speech) for line in lines)
     known = max(1, max(len(line.seconds) for line in lines))
-    size = lines[0].features.shape[1]
-    features, speech = torch.zeros(len(lines), count, size), torch.zeros(len(lines), count)
+    size = lines[0].segments.shape[1]
+    segments, speech = torch.zeros(len(lines), count, size), torch.zeros(len(lines), count)
     pieces, weights = torch.zeros(len(lines), known, size), torch.zeros(len(lines), known)
     rows, better, worse, ties = [], [], [], []
     for row, line in enumerate(lines):
         own = len(line.speech)
-        features[row, :own], speech[row, :own] = line.features, line.speech
+        segments[row, :own], speech[row, :own] = line.segments, line.speech
         pieces[row, : len(line.seconds)], weights[row, : len(line.seconds)] = line.pieces, line.seconds
         for comparison in line.compared.comparisons:
             rows.append(row)
@@ -145,7 +154,7 @@ def batch_of(lines: Sequence[Line], smoothing: float) -> PreferenceBatch:
             for chosen, index in zip((better, worse), comparison.candidates, strict=True):
                 chosen.append(_of_length(line.compared.sequences[index], count))
     return PreferenceBatch(
-        features,
+        segments,
         speech,
         pieces,
         weights,
@@ -165,33 +174,54 @@ def train(config: PreferenceConfig) -> Path:
     accelerator = Accelerator(log_with="tensorboard", project_dir=config.run)
     bundle = ModelBundle.open(config.model)
     head = head_of(bundle)
-    lines = heard(read(config.comparisons, config.candidates), Recognizer(config.model, "cpu"))
-    random = np.random.default_rng(config.seed)
-    order = random.permutation(len(lines))
-    watched = [lines[index] for index in order[: round(config.held_out * len(lines))]]
-    learned = [lines[index] for index in order[len(watched) :]]
+    lines = heard(read(config.comparisons, config.candidates), Recognizer(config.model, "cpu"), head)
+    watched, learned = apart(lines, config)
     if not learned:
         raise FormatError(f"{config.comparisons}: answers about {len(lines)} lines are too few to learn from")
-    torch.manual_seed(config.seed)
-    model = PreferenceModel(config, head)
-
-    def measure(networks: PreferenceModel) -> tuple[float, Figures]:
-        found = figures(networks, watched)
-        return -found["loss"], {"held-out lines": found}
-
-    Run(accelerator, config, model, PreferenceBatches(config, learned), measure if watched else None).fit()
+    model = fit(accelerator, config, head, watched, learned).networks
     folder = Path(config.run, BUNDLE)
     if accelerator.is_main_process:
         model.load_state_dict(load_best(config.run))
         answers = sum(len(line.compared.comparisons) for line in lines)
         about = {"preferences": {"from": bundle.name, "answers": answers, "beta": config.beta}}
         if watched:
-            about["preferences"]["held_out"] = {
-                name: round(value, 4) for name, value in figures(model, watched).items()
-            }
+            found = figures(model, watched)
+            about["preferences"]["held_out"] = {name: round(value, 4) for name, value in found.items()}
+            if found["loss"] >= math.log(2):  # that of the model as it was
+                log.warning("on answers it did not learn from it is no better than before; collect more")
         with_head(bundle, model.head.eval(), folder, about)
     accelerator.end_training()
     return folder
+
+
+def apart(lines: Sequence[Line], config: PreferenceConfig) -> tuple[list[Line], list[Line]]:
+    """Lines that training is watched on, and those it learns from: of other voices, where there are several."""
+    voices = {line.compared.voice for line in lines}
+    whose = [line.compared.voice if len(voices) > 1 else line.compared.line for line in lines]
+    order = np.random.default_rng(config.seed).permutation(sorted({str(name) for name in whose}))
+    chosen = set(order[: round(config.held_out * len(order))])
+    watched = [line for line, name in zip(lines, whose, strict=True) if str(name) in chosen]
+    return watched, [line for line, name in zip(lines, whose, strict=True) if str(name) not in chosen]
+
+
+def fit(
+    accelerator: Accelerator,
+    config: PreferenceConfig,
+    head: SequenceHead,
+    watched: Sequence[Line],
+    learned: Sequence[Line],
+) -> Run:
+    """Train a PreferenceModel of this head; the run when it has ended, its best networks in `config.run`."""
+
+    def measure(networks: PreferenceModel) -> tuple[float, Figures]:
+        found = figures(networks, watched)
+        return math.exp(-found["loss"]), {"held-out lines": found}
+
+    torch.manual_seed(config.seed)
+    model = PreferenceModel(config, head)
+    run = Run(accelerator, config, model, PreferenceBatches(config, learned), measure if watched else None)
+    run.fit()
+    return run
 
 
 @torch.no_grad()
@@ -205,9 +235,12 @@ def figures(networks: PreferenceModel, lines: Sequence[Line]) -> dict[str, float
     return {"loss": float(np.mean(losses)), "agreement": float(np.mean(right)) if right else 0.0}
 
 
-def heard(compared: Sequence[Compared], recognizer: Recognizer) -> list[Line]:
-    """What the bundle's feature network hears of the lines; each against the other lines of its voice that were
-    compared. Raises AudioError if one cannot be heard, and FormatError if it is not what was compared."""
+@torch.no_grad()
+def heard(compared: Sequence[Compared], recognizer: Recognizer, head: SequenceHead) -> list[Line]:
+    """What the bundle and its head hear of the lines; each against the other lines of its voice that were compared.
+
+    Raises AudioError if one cannot be heard, and FormatError if it is not what was compared.
+    """
     hearings = []
     for line in compared:
         hearing = recognizer.hear(AudioFile(line.source))
@@ -224,8 +257,10 @@ def heard(compared: Sequence[Compared], recognizer: Recognizer) -> list[Line]:
         voice = known[line.voice].without(line.sha256) if line.voice in known else None
         pieces = torch.from_numpy(voice.pieces) if voice else torch.zeros(0, recognizer.bundle.feature_size)
         seconds = torch.from_numpy(voice.piece_seconds) if voice else torch.zeros(0)
-        features = torch.from_numpy(hearing.frames(0, hearing.count).copy())
-        lines.append(Line(line, features, torch.from_numpy(hearing.speech).float(), pieces, seconds))
+        features = torch.from_numpy(hearing.frames(0, hearing.count).copy())[None]
+        speech = torch.from_numpy(hearing.speech).float()
+        guesses = head.guesses(pieces[None], seconds[None])
+        lines.append(Line(line, head.segments(features, speech[None], guesses)[-1][0], speech, pieces, seconds))
     return lines
 
 
