@@ -10,16 +10,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from dser_ext import __version__
-from dser_ext.cli import batch, convert, emote, export, info, panel, plot, push, relay, serve, service, voice
+from dser_ext.cli import batch, convert, emote, export, info, panel, plot, preview, push, relay, serve, service, voice
 from dser_ext.cli.messages import say
 from dser_ext.errors import DserError, DserWarning
 
-COMMANDS = (emote, batch, plot, voice, push, panel, relay, serve, service, convert, export, info)
+COMMANDS = (emote, batch, plot, preview, voice, push, panel, relay, serve, service, convert, export, info)
 EXAMPLES = """\
 examples:
   dser emote line.wav -o line.json                    a track with keyframes
   dser emote *.wav -o keys --voice takes/of/the/actor surer: measured against the speaker's other lines
   dser plot line.wav -o line.png                      the same as a picture
+  dser preview line.wav -o line.mp4                   a face with these emotions
   dser push line.wav --a2f localhost:52000 -o face.json
   dser panel line.wav                                 keys by one click, to be edited by hand
   dser relay --a2f localhost:52000                    clients of Audio2Face come to port 52010 instead

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import IO, Any
 
@@ -45,12 +47,19 @@ _SETTINGS: dict[Any, Any] = {
 
 def save(performance: Performance, waveform: Envelope | None, file: IO[bytes], kind: str) -> None:
     """Draw a page into an open file as "png" or "svg"."""
+    with own_settings():
+        metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
+        page(performance, waveform).savefig(file, format=kind, dpi=DPI, metadata=metadata)
+
+
+@contextmanager
+def own_settings() -> Iterator[None]:
+    """Matplotlib as it is drawn with here, whatever the settings around it; for one thread at a time."""
     with _ONE_AT_A_TIME, matplotlib.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in a script that the font lacks: boxes will do
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_SETTINGS)
-        metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
-        page(performance, waveform).savefig(file, format=kind, dpi=DPI, metadata=metadata)
+        yield
 
 
 def page(performance: Performance, waveform: Envelope | None) -> Figure:
@@ -79,7 +88,7 @@ def page(performance: Performance, waveform: Envelope | None) -> Figure:
             averaged = len(performance.keyframes.times) > panels.COLUMNS
             _caption(axes, "Keys", "for Audio2Face" + ",\naveraged" * averaged)
             panels.keys(axes, performance.keyframes)
-            _time_axis(figure, seconds)
+            time_axis(figure, seconds)
     return figure
 
 
@@ -150,7 +159,7 @@ def printable(text: str, longest: int = LONGEST_NAME) -> str:
     return f"{clean[: longest * 2 // 3]}…{clean[-(longest // 3 - 1) :]}"
 
 
-def _time_axis(figure: Figure, seconds: float) -> None:
+def time_axis(figure: Figure, seconds: float) -> None:
     """The same ticks for all panels, labelled below the last: seconds, or a clock for long lines."""
     if seconds < CLOCK_FROM:
         ticks, unit = np.asarray(MaxNLocator(10, steps=[1, 2, 2.5, 5, 10]).tick_values(0, seconds)), "seconds"

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dser_ext.drawing.face.hair import HAIR, hair
+from dser_ext.drawing.face.openings import EYE, EYE_RADIUS, MOUTH
 from dser_ext.drawing.face.parts import Floats, Layer, Part, fan, mirrored, part, sheet
-from dser_ext.drawing.face.skin import BLUSH, EYE, EYE_RADIUS, MOUTH, SKIN
-from dser_ext.drawing.face.surface import along, in_front, normals, smooth_step
+from dser_ext.drawing.face.surface import BLUSH, SKIN, along, in_front, normals, smooth_step
 
 IRIS, PUPIL = 0.47, 0.21  # their radii as angles on the eyeball
 IRIS_COLOURS = np.array([[0.42, 0.55, 0.50], [0.20, 0.33, 0.32]])  # around the pupil, at the rim
@@ -46,9 +46,9 @@ def _eyeball() -> list[Part]:
         *((IRIS - 0.03, IRIS_COLOURS[1]), (IRIS, IRIS_COLOURS[1] * 0.45), (IRIS, SCLERA * 0.90), (0.55, SCLERA)),
         *((0.80, SCLERA), (1.2, SCLERA * [1.0, 0.93, 0.9]), (1.55, SCLERA * [0.9, 0.75, 0.7])),
     )
-    rows = [np.stack([np.sin(angle) * np.cos(around), np.sin(angle) * np.sin(around), np.full(count, np.cos(angle))], -1)
-            for angle, _ in rings]  # fmt: skip
-    unit = np.array(rows)
+    angle = np.array([angle for angle, _ in rings])[:, None, None]
+    sideways = np.stack([np.cos(around), np.sin(around)], axis=-1)
+    unit = np.concatenate([np.sin(angle) * sideways, np.broadcast_to(np.cos(angle), (len(rings), count, 1))], axis=-1)
     colours = np.array([np.tile(colour, (count, 1)) for _, colour in rings])
     shadow = 1 - 0.28 * smooth_step(0.25, 0.60, unit[..., 1])  # of the upper lid
     points, shades = EYE + EYE_RADIUS * unit, colours * shadow[..., None]
@@ -90,7 +90,8 @@ def _teeth(*, upper: bool) -> Part:
         colours.append(tint * far[:, None] * (1.0 if upper else 0.86))
     if not upper:
         rows, colours = rows[::-1], colours[::-1]
-    return part(np.array(rows), sheet(len(rows), columns), np.array(colours), layer=Layer.TEETH, jaw=0.0 if upper else 1.0)
+    jaw = 0.0 if upper else 1.0
+    return part(np.array(rows), sheet(len(rows), columns), np.array(colours), layer=Layer.TEETH, jaw=jaw)
 
 
 def _tongue() -> Part:
@@ -111,13 +112,14 @@ def _brow() -> Part:
     along_it = np.linspace(0, 1, columns)
     x = 0.062 + 0.182 * along_it
     middle = 0.103 + 0.030 * np.sin(np.pi * (0.12 + 0.72 * along_it)) - 0.022 * along_it**2
-    half = 0.0165 * (1 - 0.5 * along_it**1.6) * np.minimum(1, np.minimum(along_it * 6 + 0.35, (1 - along_it) * 5 + 0.1)) ** 0.7
+    ends = np.minimum(1, np.minimum(6 * along_it + 0.35, 5 * (1 - along_it) + 0.1))
+    half = 0.0165 * (1 - 0.5 * along_it**1.6) * ends**0.7
     across = np.linspace(1, -1, rows)
     y = middle + across[:, None] * half
     face = in_front(np.stack([np.broadcast_to(x, y.shape), y], axis=-1))
-    raised = 0.012 * (1 - across**2)[:, None] * (1 - 0.5 * along_it) * np.minimum(1, np.minimum(along_it, 1 - along_it) * 9 + 0.1)
+    raised = 0.012 * (1 - across**2)[:, None] * (1 - 0.5 * along_it) * ends
     points = face + normals(face) * (raised[..., None] + 0.0015)
-    return part(points, sheet(rows, columns), HAIR * 0.95, layer=Layer.HAIR, soft=1.0)
+    return part(points, sheet(rows, columns), HAIR * 0.95, layer=Layer.OUTER, soft=1.0)
 
 
 def _ear() -> Part:
@@ -144,21 +146,22 @@ def _ear() -> Part:
     u, v = np.cos(lean) * u + np.sin(lean) * v, np.cos(lean) * v - np.sin(lean) * u
     at = along([0.0, -0.045, -0.055], [1.0, 0.0, 0.0])
     points = at + [0.022, 0, 0] + local @ np.stack([u, v, w])
-    return part(points, sheet(len(rows), count, closed=True), np.array(colours), layer=Layer.SKIN)
+    return part(points, sheet(len(rows), count, closed=True), np.array(colours), layer=Layer.OUTER)
 
 
 def _neck() -> Part:
     return _turned(
-        [(-0.28, 0.150, -0.02), (-0.36, 0.158, -0.015), (-0.44, 0.158, -0.02), (-0.52, 0.158, -0.03),
-         (-0.58, 0.165, -0.04), (-0.63, 0.180, -0.05), (-0.67, 0.21, -0.06)],
-        1.0, SKIN * 0.93, [0.45, 0.50, 0.62, 0.85, 0.95, 0.9, 0.6],
+        [(-0.34, 0.155, -0.02), (-0.42, 0.158, -0.02), (-0.46, 0.158, -0.022), (-0.50, 0.158, -0.027),
+         (-0.54, 0.159, -0.033), (-0.58, 0.165, -0.04), (-0.63, 0.180, -0.05), (-0.67, 0.21, -0.06)],
+        1.0, SKIN * 0.93, [0.60, 0.62, 0.68, 0.78, 0.88, 0.95, 0.9, 0.6],
     )  # fmt: skip
 
 
 def _shirt() -> Part:
     return _turned(
         [(-0.615, 0.186, -0.045), (-0.597, 0.196, -0.045), (-0.602, 0.210, -0.045), (-0.635, 0.222, -0.05),
-         (-0.66, 0.27, -0.055), (-0.69, 0.36, -0.06), (-0.735, 0.45, -0.06), (-0.80, 0.51, -0.06), (-0.90, 0.54, -0.06)],
+         (-0.66, 0.27, -0.055), (-0.69, 0.36, -0.06), (-0.735, 0.45, -0.06), (-0.80, 0.51, -0.06),
+         (-0.90, 0.54, -0.06)],
         0.62, SHIRT, [0.55, 1.0, 1.0, 0.85, 0.95, 1, 1, 1, 1],
     )  # fmt: skip
 

@@ -30,7 +30,7 @@ def hair() -> Part:
     triangles = sheet(ROWS, COLUMNS, closed=True)
     corners = points.reshape(-1, 3)[triangles]
     some = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) > 1e-9
-    return part(points, triangles[some], np.clip(HAIR * shade, 0, 1), layer=Layer.HAIR)
+    return part(points, triangles[some], np.clip(HAIR * shade, 0, 1), layer=Layer.OUTER)
 
 
 def hidden(points: Floats, margin: float = 0.12) -> Floats:
@@ -46,4 +46,4 @@ def _rim() -> Floats:
     rim = np.interp(np.abs((_GRID + np.pi) % (2 * np.pi) - np.pi), TURNS, RIM)
     for _ in range(3):
         rim = (np.roll(rim, 1) + 2 * rim + np.roll(rim, -1)) / 4
-    return rim
+    return np.asarray(rim)

@@ -12,9 +12,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dser_ext.drawing.face.openings import (
+    APART,
+    EYE,
+    EYE_HALF,
+    EYE_RADIUS,
+    LOWER_LID,
+    MOUTH,
+    MOUTH_HALF,
+    UPPER_LID,
+    lid_height,
+    seam,
+)
 from dser_ext.drawing.face.parts import Floats, Part
 from dser_ext.drawing.face.shapes import SHAPES
-from dser_ext.drawing.face.skin import APART, EYE, EYE_HALF, EYE_RADIUS, LID, LOWER_LID, MOUTH, MOUTH_HALF, UPPER_LID
 from dser_ext.drawing.face.surface import slid, smooth_step
 
 HINGE = np.array([0.0, -0.09, -0.02])  # that the jaw turns around
@@ -29,20 +40,21 @@ EX, EY = float(EYE[0]), float(EYE[1])
 class Brush:
     """at, size: x and y of the middle, and how far it reaches to both sides. move: of what lies in the middle.
 
-    scale: how far the surroundings grow away from the middle in x and y; below 0 they shrink towards it.
+    thin: by which share of their height lips become thinner, towards the line between them.
     """
 
     at: tuple[float, float]
     size: tuple[float, float]
     move: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    scale: tuple[float, float] = (0.0, 0.0)
+    thin: float = 0.0
 
-    def moves(self, apart: Floats) -> Floats:
+    def moves(self, apart: Floats, points: Floats) -> Floats:
         """What it does to each point, (n, 3)."""
-        offset = apart[:, :2] - self.at
-        share = np.exp(-((offset / self.size) ** 2).sum(axis=1)) * smooth_step(0.0, 0.12, apart[:, 2])
-        grown = np.concatenate([offset * self.scale, np.zeros((len(apart), 1))], axis=1)
-        return np.asarray(share[:, None] * (np.asarray(self.move) + grown))
+        offset = (apart[:, :2] - self.at) / self.size
+        share = np.exp(-(offset**2).sum(axis=1)) * smooth_step(0.0, 0.12, apart[:, 2])
+        move = np.tile(self.move, (len(points), 1))
+        move[:, 1] += self.thin * (seam(points[:, 0]) - points[:, 1])
+        return np.asarray(share[:, None] * move)
 
 
 LEFT: dict[str, tuple[Brush, ...]] = {
@@ -53,7 +65,7 @@ LEFT: dict[str, tuple[Brush, ...]] = {
         Brush((0.016, 0.085), (0.022, 0.04), (0.004, -0.010, 0.009)),
     ),
     "BrowOuterUp": (
-        Brush((0.205, 0.11), (0.075, 0.07), (0.004, 0.046, 0.0)),
+        Brush((0.205, 0.115), (0.075, 0.055), (0.004, 0.048, 0.0)),
         Brush((0.170, 0.05), (0.08, 0.030), (0.0, 0.010, 0.0)),
     ),
     "EyeWide": (
@@ -79,8 +91,8 @@ LEFT: dict[str, tuple[Brush, ...]] = {
     "MouthSmile": (
         Brush((X + 0.05, Y), (0.078, 0.080), (0.048, 0.074, -0.024)),
         Brush((0.0, UP), (0.045, 0.045), (0.0, 0.006, -0.006)),
-        Brush((0.180, -0.180), (0.075, 0.060), (0.010, 0.026, 0.022)),
-        Brush((0.155, -0.270), (0.035, 0.045), (0.010, 0.012, -0.010)),
+        Brush((0.180, -0.170), (0.085, 0.065), (0.006, 0.022, 0.020)),
+        Brush((0.175, -0.250), (0.060, 0.055), (0.012, 0.014, 0.004)),
     ),
     "MouthFrown": (
         Brush((X + 0.04, Y), (0.080, 0.075), (0.006, -0.058, -0.008)),
@@ -96,8 +108,8 @@ LEFT: dict[str, tuple[Brush, ...]] = {
         Brush((0.165, -0.345), (0.055, 0.060), (0.016, -0.010, -0.002)),
     ),
     "MouthPress": (
-        Brush((0.060, UP), (0.070, 0.048), (0.0, 0.0, -0.006), (0.0, -0.32)),
-        Brush((0.060, DOWN), (0.070, 0.048), (0.0, 0.0, -0.008), (0.0, -0.32)),
+        Brush((0.060, UP), (0.070, 0.048), (0.0, 0.0, -0.006), 0.32),
+        Brush((0.060, DOWN), (0.070, 0.048), (0.0, 0.0, -0.008), 0.32),
         Brush((X + 0.02, Y), (0.030, 0.035), (0.006, -0.003, 0.005)),
         Brush((0.055, -0.385), (0.060, 0.030), (0.0, 0.006, 0.007)),
     ),
@@ -114,13 +126,13 @@ LEFT: dict[str, tuple[Brush, ...]] = {
 
 MIDDLE: dict[str, tuple[Brush, ...]] = {
     "BrowInnerUp": (
-        Brush((0.078, 0.105), (0.050, 0.060), (-0.006, 0.048, 0.004)),
+        Brush((0.078, 0.112), (0.050, 0.052), (-0.006, 0.050, 0.004)),
         Brush((0.060, 0.190), (0.060, 0.040), (0.0, 0.014, 0.006)),
         Brush((0.110, 0.050), (0.050, 0.030), (0.0, 0.012, 0.0)),
         Brush((0.195, 0.105), (0.050, 0.050), (0.0, -0.006, 0.0)),
     ),
     "CheekPuff": (
-        Brush((0.185, -0.295), (0.080, 0.085), (0.034, 0.0, 0.030)),
+        Brush((0.190, -0.285), (0.085, 0.085), (0.050, 0.0, 0.040)),
         Brush((0.060, UP), (0.070, 0.035), (0.0, 0.0, 0.006)),
     ),
     "MouthFunnel": (
@@ -133,8 +145,8 @@ MIDDLE: dict[str, tuple[Brush, ...]] = {
         Brush((0.025, UP), (0.050, 0.050), (-0.004, 0.002, 0.028)),
         Brush((0.025, DOWN), (0.050, 0.050), (-0.004, -0.002, 0.028)),
     ),
-    "MouthRollLower": (Brush((0.035, DOWN), (0.075, 0.042), (0.0, 0.006, -0.014), (0.0, -0.55)),),
-    "MouthRollUpper": (Brush((0.035, UP), (0.075, 0.042), (0.0, -0.006, -0.014), (0.0, -0.55)),),
+    "MouthRollLower": (Brush((0.035, DOWN), (0.075, 0.042), (0.0, 0.0, -0.014), 0.6),),
+    "MouthRollUpper": (Brush((0.035, UP), (0.075, 0.042), (0.0, 0.0, -0.014), 0.6),),
     "MouthShrugLower": (
         Brush((0.035, DOWN), (0.065, 0.042), (0.0, 0.016, 0.012)),
         Brush((0.035, UP), (0.065, 0.042), (0.0, 0.013, 0.005)),
@@ -161,11 +173,11 @@ def _moved_by_brushes(name: str, head: Part) -> Floats:
     base, side = _sided(name)
     flip = np.array([-1.0, 1.0, 1.0])
     push = np.zeros_like(head.points)
-    for brush in (LEFT.get(base, ()) if side else MIDDLE.get(name, ())):
+    for brush in LEFT.get(base, ()) if side else MIDDLE.get(name, ()):
         if side >= 0:
-            push += brush.moves(head.apart) * _half(head.apart[:, :1], 1, side)
+            push += brush.moves(head.apart, head.points) * _half(head.apart[:, :1], 1)
         if side <= 0:
-            push += brush.moves(head.apart * flip) * flip * _half(head.apart[:, :1], -1, side)
+            push += brush.moves(head.apart * flip, head.points * flip) * flip * _half(head.apart[:, :1], -1)
     push *= head.soft[:, None]
     if base == "EyeBlink":
         push += _blink(head, side)
@@ -175,9 +187,9 @@ def _moved_by_brushes(name: str, head: Part) -> Floats:
     return result
 
 
-def _half(x: Floats, half: int, side: int) -> Floats:
-    """Which share a brush has of its half: near the middle both halves share, for shapes with sides and without."""
-    return smooth_step(-0.03, 0.03, half * x) if side else smooth_step(-0.03, 0.03, half * x)
+def _half(x: Floats, half: int) -> Floats:
+    """Which share the brushes of a half have of each point: near the middle both halves share."""
+    return smooth_step(-0.03, 0.03, half * x)
 
 
 def _on_skin_or_ball(head: Part, moving: NDArray[np.bool_], push: Floats) -> Floats:
@@ -197,10 +209,10 @@ def _blink(head: Part, side: int) -> Floats:
     """Both lids to a line a quarter of the way up: the upper one comes nearly all the way."""
     offset = head.points[:, :2] * [side, 1.0] - EYE[:2]
     x = np.clip(offset[:, 0] / EYE_HALF, -1, 1)
-    edge = (1 - x**2) ** 0.64  # as `skin` bends the edges
+    edge = lid_height(x)
     upper, lower = UPPER_LID * edge, -LOWER_LID * edge
     tilt = 0.06 * offset[:, 0]
-    meeting = lower + 0.22 * (upper - lower) + tilt - np.where(head.apart[:, 1] > EYE[1] + tilt, 0.005, 0.0)
+    meeting = lower + 0.22 * (upper - lower) + tilt
     above = head.apart[:, 1] > EYE[1] + tilt
     edge_y = np.where(above, upper, lower) + tilt
     far = np.abs(offset[:, 1] - edge_y)
@@ -214,7 +226,7 @@ def _blink(head: Part, side: int) -> Floats:
 def _moved_by_bones(name: str, head: Part) -> Floats:
     base, side = _sided(name)
     if base == "JawOpen":
-        return (_turned(head.points, HINGE, 0, JAW_TURN) - head.points) * head.jaw[:, None]
+        return np.asarray((_turned(head.points, HINGE, 0, JAW_TURN) - head.points) * head.jaw[:, None])
     if not base.startswith("EyeLook"):
         return np.zeros_like(head.points)
     axis, angle = {
@@ -226,7 +238,8 @@ def _moved_by_bones(name: str, head: Part) -> Floats:
     centre = EYE * [side, 1, 1]
     radius = np.linalg.norm(head.points - centre, axis=1)
     ball = (radius < EYE_RADIUS * 1.02) & (head.soft == 0) & (head.jaw == 0)
-    return (_turned(head.points, centre, axis, angle) - head.points) * ball[:, None] + _lid_with_gaze(base, head, side)
+    turned = _turned(head.points, centre, axis, angle)
+    return np.asarray((turned - head.points) * ball[:, None] + _lid_with_gaze(base, head, side))
 
 
 def _lid_with_gaze(base: str, head: Part, side: int) -> Floats:
@@ -236,7 +249,7 @@ def _lid_with_gaze(base: str, head: Part, side: int) -> Floats:
         return np.zeros_like(head.points)
     brush = Brush((EX, EY + 0.055), (0.085, 0.035), (0.0, share, 0.0))
     flip = np.array([side, 1.0, 1.0])
-    push = brush.moves(head.apart * flip) * head.soft[:, None]
+    push = brush.moves(head.apart * flip, head.points * flip) * head.soft[:, None]
     moving = np.abs(push).max(axis=1) > 1e-6
     result = np.zeros_like(push)
     result[moving] = _on_skin_or_ball(head, moving, push[moving])

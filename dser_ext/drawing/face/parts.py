@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -16,7 +16,7 @@ Indices = NDArray[np.int64]
 class Layer(IntEnum):
     """Parts of the head in the order in which they are drawn where there is no depth buffer.
 
-    HAIR, to which brows belong, is drawn among SKIN, to which ears belong, by depth.
+    OUTER are hair, ears and brows; they are drawn among SKIN by depth.
     """
 
     NECK = 0
@@ -25,7 +25,7 @@ class Layer(IntEnum):
     EYEBALL = 3
     LIGHT = 4
     SKIN = 5
-    HAIR = 6
+    OUTER = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +63,13 @@ def part(
     """A part; what is said of one point holds for all."""
     flat = np.asarray(points, float).reshape(-1, 3)
     count = len(flat)
-    each = [np.broadcast_to(np.asarray(value, float), count).copy() for value in (soft, jaw, lid)]
     shades = np.broadcast_to(np.asarray(colours, float), (*np.shape(points)[:-1], 3)).reshape(-1, 3)
-    return Part(flat, triangles, shades.copy(), flat if apart is None else apart.reshape(-1, 3), *each, layer)
+    told_apart = flat if apart is None else apart.reshape(-1, 3)
+    follows = {
+        name: np.broadcast_to(np.asarray(value, float), count).copy()
+        for name, value in (("soft", soft), ("jaw", jaw), ("lid", lid))
+    }
+    return Part(flat, triangles, shades.copy(), told_apart, layer=layer, **follows)
 
 
 def sheet(rows: int, columns: int, *, closed: bool = False) -> Indices:
@@ -84,6 +88,11 @@ def fan(hub: int, rim: Sequence[int] | Indices) -> Indices:
     """Triangles from a point to a ring that runs counter-clockwise around it."""
     ring = np.asarray(rim)
     return np.stack([np.full(len(ring), hub), ring, np.roll(ring, -1)], axis=-1)
+
+
+def with_jaw(piece: Part, share: Floats) -> Part:
+    """The same, following the jaw so far, (n,)."""
+    return replace(piece, jaw=share)
 
 
 def mirrored(piece: Part) -> Part:

@@ -29,12 +29,12 @@ SHAPES = tuple(name for name in ARKIT_BLENDSHAPES if name not in NOT_SHAPED)
 LOOKS: dict[str, tuple[str, dict[str, float]]] = {
     "amazement": (  # surprise
         "1 + 2 + 5 + 26",
-        {"BrowInnerUp": 0.8, "BrowOuterUp": 0.9, "EyeWide": 0.8, "JawOpen": 0.4, "MouthFunnel": 0.2},
+        {"BrowInnerUp": 0.8, "BrowOuterUp": 0.9, "EyeWide": 0.8, "JawOpen": 0.45, "MouthFunnel": 0.45},
     ),
     "anger": (
         "4 + 5 + 7 + 9 + 17 + 24",
         {
-            **{"BrowDown": 1.0, "EyeWide": 0.35, "EyeSquint": 0.5, "NoseSneer": 0.35},
+            **{"BrowDown": 1.0, "EyeWide": 0.45, "EyeSquint": 0.4, "NoseSneer": 0.35},
             **{"MouthPress": 0.7, "MouthShrugLower": 0.2, "MouthFrown": 0.25},
         },
     ),
@@ -71,16 +71,16 @@ LOOKS: dict[str, tuple[str, dict[str, float]]] = {
         {"MouthSmile": 0.9, "CheekSquint": 0.8, "EyeSquint": 0.25, "MouthUpperUp": 0.25, "MouthLowerDown": 0.15},
     ),
     "outofbreath": (
-        "1 + 16 + 22 + 26 + 43",
+        "1 + 22 + 26 + 33 + 43 + 64",
         {
-            **{"JawOpen": 0.35, "MouthFunnel": 0.25, "MouthLowerDown": 0.15},
+            **{"JawOpen": 0.4, "MouthFunnel": 0.4, "CheekPuff": 0.15},
             **{"BrowInnerUp": 0.45, "EyeBlink": 0.3, "EyeLookDown": 0.15},
         },
     ),
     "pain": (
         "4 + 6 + 7 + 9 + 10 + 20 + 43",
         {
-            **{"BrowDown": 0.8, "CheekSquint": 0.8, "EyeSquint": 0.8, "EyeBlink": 0.45, "NoseSneer": 0.55},
+            **{"BrowDown": 0.8, "CheekSquint": 0.8, "EyeSquint": 0.7, "EyeBlink": 0.35, "NoseSneer": 0.55},
             **{"MouthUpperUp": 0.45, "MouthStretch": 0.5, "MouthLowerDown": 0.3, "BrowInnerUp": 0.2},
         },
     ),

@@ -14,6 +14,10 @@ CENTRE = np.array([0.0, -0.04, 0.0])
 """A point from which every part of the skin can be seen."""
 STEP = 1e-3  # of numerical gradients
 
+SKIN = np.array([0.890, 0.690, 0.575])  # colours are sRGB
+BLUSH = np.array([0.840, 0.500, 0.440])
+NOSTRIL = np.array([0.360, 0.170, 0.140])
+
 
 def distance(points: Floats) -> Floats:
     """How far the points are outside of the skin."""
@@ -25,10 +29,9 @@ def distance(points: Floats) -> Floats:
     skin = _joined(skin, _ellipsoid(p, (0.16, -0.15, 0.235), (0.11, 0.10, 0.09)), 0.10)  # cheek
     skin = _joined(skin, _capsule(p, (0.04, 0.085, 0.325), (0.19, 0.08, 0.27), 0.04, 0.035), 0.09)  # brow
     skin = _carved(skin, _ellipsoid(p, (0.155, -0.005, 0.42), (0.095, 0.058, 0.095)), 0.09)  # eye socket
-    skin = _joined(skin, _ellipsoid(p, (0, -0.305, 0.26), (0.13, 0.09, 0.095)), 0.09)  # what lies on the teeth
+    skin = _joined(skin, _ellipsoid(p, (0, -0.305, 0.25), (0.13, 0.09, 0.095)), 0.09)  # what lies on the teeth
     skin = _joined(skin, _capsule(p, (0, 0.03, 0.335), (0, -0.135, 0.425), 0.026, 0.042), 0.055)  # nose
-    skin = _joined(skin, _ellipsoid(p, (0.046, -0.162, 0.375), (0.034, 0.03, 0.042)), 0.035)  # its wing
-    return skin
+    return _joined(skin, _ellipsoid(p, (0.046, -0.162, 0.375), (0.034, 0.03, 0.042)), 0.035)  # its wing
 
 
 def normals(points: Floats) -> Floats:
@@ -70,6 +73,23 @@ def openness(points: Floats) -> Floats:
     for share, reach in ((0.5, 0.03), (0.3, 0.07), (0.2, 0.14)):
         hidden += share * np.clip(1 - (distance(points + reach * outwards) - distance(points)) / reach, 0, 1)
     return np.asarray(1 - hidden)
+
+
+def skin_colours(points: Floats) -> Floats:
+    """Skin with some blood in cheeks, nose and chin, and less light where the sky hardly reaches, (n, 3)."""
+    x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
+    blood = 0.52 * np.exp(-(((x - 0.19) / 0.085) ** 2) - ((y + 0.155) / 0.07) ** 2) * (z > 0)
+    blood += 0.42 * np.exp(-((x / 0.06) ** 2) - ((y + 0.145) / 0.05) ** 2 - ((z - 0.45) / 0.08) ** 2)
+    blood += 0.18 * np.exp(-((x / 0.07) ** 2) - ((y + 0.44) / 0.05) ** 2) * (z > 0)
+    hole = np.exp(-(((x - 0.026) / 0.017) ** 2) - ((y + 0.190) / 0.012) ** 2 - ((z - 0.392) / 0.03) ** 2)
+    colours = mixed(mixed(SKIN, BLUSH, np.minimum(blood, 1)), NOSTRIL, hole)
+    return np.asarray(colours * (0.70 + 0.30 * openness(points))[:, None])
+
+
+def mixed(one: Floats, other: Floats, share: ArrayLike) -> Floats:
+    """Colours between two, (…, 3): the second one to the shares (…)."""
+    weight = np.asarray(share, float)[..., None]
+    return np.asarray((1 - weight) * one + weight * other)
 
 
 def smooth_step(low: ArrayLike, high: ArrayLike, values: ArrayLike) -> Floats:
