@@ -11,7 +11,7 @@ import pytest
 
 collect_ignore = ["kit/dser.kit_tests", "kit/exts"]  # run inside Kit, by kit/test_kit.py
 
-for part in ("audio2face", "server", "panel", "kit", "batch"):
+for part in ("audio2face", "server", "panel", "kit", "batch", "training/preferences/annotate"):
     sys.path.append(str(Path(__file__).parent / part))
 
 

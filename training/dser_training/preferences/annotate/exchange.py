@@ -92,11 +92,9 @@ def _taken(
     """Annotator, question and answer of a row. Raises FormatError naming what is wrong."""
     try:
         left, right = row["candidates"]
-        pair = numbers[row["line"], *sorted((left, right))]
+        pair = numbers[(row["line"], min(left, right), max(left, right))]
     except (KeyError, TypeError, ValueError) as error:
-        raise FormatError(
-            f"{place}: is about no pair of these; name the candidates that people were asked about"
-        ) from (error)
+        raise FormatError(f"{place}: is about no pair of these candidates; name those that it is about") from error
     name, answer, seconds, at = (row.get(key) for key in ("annotator", "answer", "seconds", "answered_at"))
     if not isinstance(name, str) or answer not in ANSWERS:
         raise FormatError(f"{place}: needs an annotator, and an answer that is one of {', '.join(ANSWERS)}")

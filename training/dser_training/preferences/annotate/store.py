@@ -118,6 +118,7 @@ class Store:
         """The question that is open, else the next; None once there is none. The same until it is answered."""
 
         def put(session: Session) -> tuple[Question | None, Progress]:
+            session.get(Annotator, annotator, with_for_update=True)  # their other tabs wait, as all do with SQLite
             found = session.scalar(
                 select(Assignment)
                 .outerjoin(Answer)
@@ -125,7 +126,7 @@ class Store:
                 .order_by(Assignment.number)
                 .limit(1)
             )
-            if found is not None:
+            if found is not None and self._now() - found.put_at > PATIENCE / 10:
                 found.put_at = self._now()
             found = found or self._next(session, annotator)
             return (self._shown(found) if found else None), self._progress(session, annotator)
@@ -228,7 +229,8 @@ class Store:
             kind, pair, (left, right) = self._check(session, annotator, before, chance)
             return self._put(session, annotator, before + 1, kind, pair, left, right, None)
         claim = None if pair in self.shared else pair
-        session.execute(update(Assignment).where(Assignment.claim == pair).values(claim=None, open=False))
+        late = Assignment.put_at <= self._now() - PATIENCE
+        session.execute(update(Assignment).where(Assignment.claim == pair, late).values(claim=None, open=False))
         whose = Assignment.annotator_id == annotator, Assignment.kind == ORDINARY, Assignment.pair == pair
         if (again := session.scalar(select(Assignment).where(*whose))) is not None:  # theirs before, for too long
             again.claim, again.open, again.put_at = claim, True, self._now()
