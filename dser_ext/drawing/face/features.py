@@ -69,10 +69,10 @@ def _light(middle: tuple[float, float], radius: float, shade: float) -> Part:
 
 
 def _teeth(*, upper: bool) -> Part:
-    """An arch of ten teeth with dark lines between them."""
-    count, columns = 10, 10 * 4 + 1
+    """An arch of eight teeth with dark lines between them."""
+    count, columns = 8, 8 * 4 + 1
     place = np.linspace(-1, 1, columns)
-    angle = place * 1.25
+    angle = place * 1.15
     half = 0.082 if upper else 0.074
     front = in_front(MOUTH)[2] - (0.030 if upper else 0.036)
     edge = MOUTH[1] + (-0.012 if upper else -0.016)
@@ -168,7 +168,7 @@ def _shirt() -> Part:
 
 def _turned(profile: list[tuple[float, float, float]], depth: float, colour: Floats, shades: ArrayLike) -> Part:
     """A round body from the top down: height, half width and z of each ring; the widest is `depth` times as deep."""
-    count = 32
+    count = 26
     turn = np.arange(count) / count * 2 * np.pi
     heights, widths, middles = np.array(profile).T
     flat = 1 - (1 - depth) * smooth_step(0.2, 0.45, widths)

@@ -11,8 +11,8 @@ HAIR = np.array([0.270, 0.185, 0.150])
 MIDDLE = np.array([0.0, 0.06, -0.04])
 THICK = 0.048
 TURNS = np.array([0.0, 0.35, 0.75, 1.08, 1.30, 1.48, 1.62, 1.85, 2.3, np.pi])  # from the front to the back, radians
-RIM = np.array([0.76, 0.76, 0.68, 0.52, 0.08, -0.10, 0.05, -0.36, -0.60, -0.66])  # how high hair begins there, radians
-COLUMNS, ROWS = 56, 14
+RIM = np.array([0.71, 0.72, 0.66, 0.52, 0.08, -0.10, 0.05, -0.36, -0.60, -0.66])  # how high hair begins there, radians
+COLUMNS, ROWS = 48, 12
 _GRID = np.arange(COLUMNS) / COLUMNS * 2 * np.pi  # 0 in front, growing to the left of the head
 
 
@@ -33,7 +33,7 @@ def hair() -> Part:
     return part(points, triangles[some], np.clip(HAIR * shade, 0, 1), layer=Layer.OUTER)
 
 
-def hidden(points: Floats, margin: float = 0.12) -> Floats:
+def hidden(points: Floats, margin: float = 0.08) -> Floats:
     """Which points of the scalp lie well below the hair: `margin` radians from its rim."""
     way = points - MIDDLE
     turn = np.arctan2(way[:, 0], way[:, 2]) % (2 * np.pi)

@@ -17,7 +17,7 @@ Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
 CAMERA = 4.2  # distance from the middle of the head, in heads
-OUTER_NEARER = 0.06  # hair, ears and brows lie on larger triangles of skin: this much in front of them when sorted
+OUTER_NEARER = 0.08  # hair, ears and brows lie on larger triangles of skin: this much in front of them when sorted
 GAMMA = 2.2
 
 _LAMPS = (  # from where (towards), colour, as linear light: key, fill, rim
@@ -53,6 +53,8 @@ class Renderer:
         self._vertices, self._triangles = head.vertices, head.triangles
         self._turn = _turn(yaw, pitch).astype(np.float32)
         self._linear = head.colours.astype(np.float64) ** GAMMA
+        self._shine = np.full(len(head.vertices), _SHINE)
+        self._shine[head.triangles[head.layers == Layer.MOUTH]] = 0.0  # what is deep in the mouth reflects no lamp
         self._outer = np.where(head.layers == Layer.OUTER, OUTER_NEARER, 0.0)
         self._layers = np.minimum(head.layers, Layer.SKIN)
         corners = head.triangles.ravel()
@@ -101,7 +103,7 @@ class Renderer:
             way = np.asarray(towards) / np.linalg.norm(towards)
             light = light + np.clip((normals @ way[:, None] + _WRAP) / (1 + _WRAP), 0, 1) ** 1.3 * colour
         half = np.asarray(_LAMPS[0][0]) / np.linalg.norm(_LAMPS[0][0]) + (0, 0, 1)
-        shine = _SHINE * np.clip(normals @ (half / np.linalg.norm(half)), 0, 1) ** _SHARPNESS
+        shine = self._shine * np.clip(normals @ (half / np.linalg.norm(half)), 0, 1) ** _SHARPNESS
         lit = np.clip(self._linear * light + shine[:, None], 0, 1) ** (1 / GAMMA)
         return np.concatenate([lit, np.ones((len(lit), 1))], axis=1)
 

@@ -80,7 +80,7 @@ LOOKS: dict[str, tuple[str, dict[str, float]]] = {
     "pain": (
         "4 + 6 + 7 + 9 + 10 + 20 + 43",
         {
-            **{"BrowDown": 0.8, "CheekSquint": 0.8, "EyeSquint": 0.7, "EyeBlink": 0.35, "NoseSneer": 0.55},
+            **{"BrowDown": 0.8, "CheekSquint": 0.8, "EyeSquint": 0.7, "EyeBlink": 0.3, "NoseSneer": 0.55},
             **{"MouthUpperUp": 0.45, "MouthStretch": 0.5, "MouthLowerDown": 0.3, "BrowInnerUp": 0.2},
         },
     ),

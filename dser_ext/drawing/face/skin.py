@@ -12,7 +12,7 @@ from dser_ext.drawing.face.openings import MOUTH, Rings, bag, left_eye, mouth, r
 from dser_ext.drawing.face.parts import Floats, Indices, Layer, Part, fan, part, sheet, with_jaw
 from dser_ext.drawing.face.surface import CENTRE, along, skin_colours, smooth_step
 
-FINEST, COARSER, FINE = 0.036, 0.10, 0.22
+FINEST, COARSER, FINE = 0.036, 0.105, 0.22
 """Distance of the net's points at the nose and its growth per radian from there, from `FINE` on; in radians."""
 FARTHEST = 3.0  # radians from the nose; one last point lies right behind
 CLOSEST = 0.42  # of a point's distance to its next: nearer to a ring it is left out
@@ -69,14 +69,19 @@ def _net(rings: Sequence[Floats]) -> Floats:
         angle = (np.arange(count) + 0.5 * (len(circles) % 2)) / count * 2 * np.pi + np.pi / 2
         circles.append(radius * np.stack([np.cos(angle), np.sin(angle)], axis=-1))
     points = along(CENTRE, _directions(np.concatenate([*circles, [[0.0, np.pi]]])))
-    away = np.linalg.norm(points[:, None] - points, axis=-1)
-    keep = np.min([np.linalg.norm(points[:, None] - ring, axis=-1).min(axis=1) for ring in rings], axis=0)
-    keep = keep > CLOSEST * np.partition(away, 1, axis=1)[:, 1]
+    spacing_there = np.sqrt(np.partition(_squared(points, points), 1, axis=1)[:, 1])
+    keep = np.sqrt(_squared(points, np.concatenate(rings)).min(axis=1)) > CLOSEST * spacing_there
     for ring in rings:
         middle, half = (ring.max(axis=0) + ring.min(axis=0)) / 2, (ring.max(axis=0) - ring.min(axis=0)) / 2
         outside = (((points - middle) / half)[:, :2] ** 2).sum(axis=1) > 1
         keep &= outside | (points[:, 2] < 0)
     return np.asarray(points[keep])
+
+
+def _squared(points: Floats, others: Floats) -> Floats:
+    """Squares of the distances between all of the ones and all of the others."""
+    own, their = (points**2).sum(axis=1), (others**2).sum(axis=1)
+    return np.asarray(np.maximum(own[:, None] + their - 2 * points @ others.T, 0))
 
 
 def _between(points: Floats, rims: Sequence[Indices], start: int) -> Indices:

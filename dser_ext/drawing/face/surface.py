@@ -36,8 +36,9 @@ def distance(points: Floats) -> Floats:
 
 def normals(points: Floats) -> Floats:
     """Unit vectors outwards."""
-    gradient = np.stack([distance(points + step) - distance(points - step) for step in STEP * np.eye(3)], axis=-1)
-    return np.asarray(gradient / np.maximum(np.linalg.norm(gradient, axis=-1, keepdims=True), 1e-9))
+    here = distance(points)
+    gradient = np.stack([distance(points + step) - here for step in STEP * np.eye(3)], axis=-1)
+    return np.asarray(gradient / np.maximum(_length(gradient), 1e-9)[..., None])
 
 
 def along(origins: ArrayLike, directions: ArrayLike, nearest: float = 0.05, farthest: float = 1.2) -> Floats:
@@ -61,7 +62,7 @@ def in_front(xy: ArrayLike) -> Floats:
 def slid(points: Floats, moved: Floats) -> Floats:
     """The moved points, each brought back to the height above the skin that it had before."""
     height = distance(points)
-    for _ in range(3):
+    for _ in range(2):
         moved = moved - (distance(moved) - height)[..., None] * normals(moved)
     return moved
 
@@ -100,8 +101,8 @@ def smooth_step(low: ArrayLike, high: ArrayLike, values: ArrayLike) -> Floats:
 
 def _ellipsoid(p: Floats, centre: ArrayLike, radii: ArrayLike) -> Floats:
     scaled = (p - np.asarray(centre)) / np.asarray(radii)
-    near = np.linalg.norm(scaled, axis=-1)
-    return np.asarray(near * (near - 1) / np.maximum(np.linalg.norm(scaled / np.asarray(radii), axis=-1), 1e-9))
+    near = _length(scaled)
+    return np.asarray(near * (near - 1) / np.maximum(_length(scaled / np.asarray(radii)), 1e-9))
 
 
 def _capsule(p: Floats, start: ArrayLike, end: ArrayLike, thick: float, thin: float) -> Floats:
@@ -109,7 +110,11 @@ def _capsule(p: Floats, start: ArrayLike, end: ArrayLike, thick: float, thin: fl
     first = np.asarray(start, float)
     way = np.asarray(end) - first
     share = np.clip((p - first) @ way / (way @ way), 0, 1)
-    return np.asarray(np.linalg.norm(p - first - share[..., None] * way, axis=-1) - thick - share * (thin - thick))
+    return _length(p - first - share[..., None] * way) - thick - share * (thin - thick)
+
+
+def _length(vectors: Floats) -> Floats:
+    return np.asarray(np.sqrt(np.einsum("...i,...i", vectors, vectors)))
 
 
 def _joined(one: Floats, other: Floats, blend: float) -> Floats:
