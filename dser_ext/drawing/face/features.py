@@ -52,9 +52,9 @@ def _eyeball() -> list[Part]:
     colours = np.array([np.tile(colour, (count, 1)) for _, colour in rings])
     shadow = 1 - 0.28 * smooth_step(0.25, 0.60, unit[..., 1])  # of the upper lid
     points, shades = EYE + EYE_RADIUS * unit, colours * shadow[..., None]
-    white = fan(0, np.arange(1, count))
+    pupil = fan(0, np.arange(1, count))[:-1]  # from one point of the innermost ring to the others
     lights = [_light((-0.155, 0.20), 0.08, 1.0), _light((0.15, -0.18), 0.04, 0.75)]
-    ball = part(points, np.concatenate([sheet(len(unit), count, closed=True), white]), shades, layer=Layer.EYEBALL)
+    ball = part(points, np.concatenate([sheet(len(unit), count, closed=True), pupil]), shades, layer=Layer.EYEBALL)
     return [ball, *lights]
 
 

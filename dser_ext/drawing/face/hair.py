@@ -27,10 +27,7 @@ def hair() -> Part:
     thick = THICK * (1 - share**6) ** 0.55 * (1 + 0.25 * front * share)
     points = scalp + way * (thick + locks - 0.004 * (share > 0.999))[..., None]
     shade = 0.86 + 0.14 * openness(scalp)[..., None] + 12 * locks[..., None] - 0.18 * share[..., None] ** 8
-    triangles = sheet(ROWS, COLUMNS, closed=True)
-    corners = points.reshape(-1, 3)[triangles]
-    some = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) > 1e-9
-    return part(points, triangles[some], np.clip(HAIR * shade, 0, 1), layer=Layer.OUTER)
+    return part(points, sheet(ROWS, COLUMNS, closed=True), HAIR * shade, layer=Layer.OUTER)
 
 
 def hidden(points: Floats, margin: float = 0.08) -> Floats:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dser_ext.drawing.face.openings import (
     APART,
@@ -20,6 +19,7 @@ from dser_ext.drawing.face.openings import (
     LOWER_LID,
     MOUTH,
     MOUTH_HALF,
+    TILT,
     UPPER_LID,
     lid_height,
     seam,
@@ -30,6 +30,7 @@ from dser_ext.drawing.face.surface import slid, smooth_step
 
 HINGE = np.array([0.0, -0.09, -0.02])  # that the jaw turns around
 JAW_TURN = np.radians(17)
+LEAST_MOVE = 1e-6  # heads; less is none
 LOOK_ACROSS, LOOK_UP, LOOK_DOWN = np.radians((26, 20, 22))
 X, Y = MOUTH_HALF, float(MOUTH[1])
 UP, DOWN = Y + APART, Y - APART  # where upper and lower lip are to a brush
@@ -159,11 +160,9 @@ MIDDLE: dict[str, tuple[Brush, ...]] = {
 
 def moves(head: Part) -> dict[str, Floats]:
     """For each of `SHAPES` how far its points move at full weight, (n, 3)."""
-    turn = {name: _moved_by_bones(name, head) for name in SHAPES}
-    for name, delta in turn.items():
-        delta += _moved_by_brushes(name, head)
-    turn["MouthClose"] += _closed(turn["JawOpen"], head)
-    return turn
+    every = {name: _moved_by_bones(name, head) + _moved_by_brushes(name, head) for name in SHAPES}
+    every["MouthClose"] += _closed(every["JawOpen"], head)
+    return every
 
 
 def _moved_by_brushes(name: str, head: Part) -> Floats:
@@ -178,10 +177,7 @@ def _moved_by_brushes(name: str, head: Part) -> Floats:
     push *= head.soft[:, None]
     if base == "EyeBlink":
         push += _blink(head, side)
-    moving = np.abs(push).max(axis=1) > 1e-6
-    result = np.zeros_like(push)
-    result[moving] = _on_skin_or_ball(head, moving, push[moving])
-    return result
+    return _on_skin_or_ball(head, push)
 
 
 def _half(x: Floats, half: int) -> Floats:
@@ -189,9 +185,10 @@ def _half(x: Floats, half: int) -> Floats:
     return smooth_step(-0.03, 0.03, half * x)
 
 
-def _on_skin_or_ball(head: Part, moving: NDArray[np.bool_], push: Floats) -> Floats:
+def _on_skin_or_ball(head: Part, push: Floats) -> Floats:
     """The push along the surface: over the face, or for lids over the eyeball, and as far forward as it says."""
-    start, lid = head.points[moving], head.lid[moving][:, None]
+    moving = np.abs(push).max(axis=1) > LEAST_MOVE
+    start, lid, push = head.points[moving], head.lid[moving][:, None], push[moving]
     flat = push * [1.0, 1.0, 0.0]
     face = slid(start, start + flat) - start
     centre = EYE * np.stack([np.sign(start[:, 0]), np.ones(len(start)), np.ones(len(start))], axis=1)
@@ -199,7 +196,9 @@ def _on_skin_or_ball(head: Part, moving: NDArray[np.bool_], push: Floats) -> Flo
     way = start + flat - centre
     depth = np.sqrt(np.maximum(radius**2 - (way[:, :2] ** 2).sum(axis=1, keepdims=True), (0.3 * EYE_RADIUS) ** 2))
     ball = np.concatenate([way[:, :2], depth], axis=1) + centre - start
-    return np.asarray((1 - lid) * face + lid * ball + push * [0.0, 0.0, 1.0])
+    move = np.zeros_like(head.points)
+    move[moving] = (1 - lid) * face + lid * ball + push * [0.0, 0.0, 1.0]
+    return move
 
 
 def _blink(head: Part, side: int) -> Floats:
@@ -208,7 +207,7 @@ def _blink(head: Part, side: int) -> Floats:
     x = np.clip(offset[:, 0] / EYE_HALF, -1, 1)
     edge = lid_height(x)
     upper, lower = UPPER_LID * edge, -LOWER_LID * edge
-    tilt = 0.06 * offset[:, 0]
+    tilt = TILT * offset[:, 0]
     meeting = lower + 0.22 * (upper - lower) + tilt
     above = head.apart[:, 1] > EYE[1] + tilt
     edge_y = np.where(above, upper, lower) + tilt
@@ -246,19 +245,15 @@ def _lid_with_gaze(base: str, head: Part, side: int) -> Floats:
         return np.zeros_like(head.points)
     brush = Brush((EX, EY + 0.055), (0.085, 0.035), (0.0, share, 0.0))
     flip = np.array([side, 1.0, 1.0])
-    push = brush.moves(head.apart * flip, head.points * flip) * head.soft[:, None]
-    moving = np.abs(push).max(axis=1) > 1e-6
-    result = np.zeros_like(push)
-    result[moving] = _on_skin_or_ball(head, moving, push[moving])
-    return result
+    return _on_skin_or_ball(head, brush.moves(head.apart * flip, head.points * flip) * head.soft[:, None])
 
 
 def _closed(opened: Floats, head: Part) -> Floats:
     """Lips that stay together while the jaw is fully open: both meet half way."""
-    lips = np.exp(-(((head.apart[:, :2] - MOUTH) / (1.3 * X, 0.085)) ** 2).sum(axis=1)) * head.soft
-    upper = smooth_step(-0.01, 0.02, head.apart[:, 1] - Y)
-    middle = opened[np.argmin(np.linalg.norm(head.apart[:, :2] - (0.0, DOWN), axis=1) + 9 * (head.soft == 0))]
-    return np.asarray(lips[:, None] * (0.5 * upper[:, None] * middle - (1 - 0.5 * (1 - upper))[:, None] * opened))
+    near = np.exp(-(((head.apart[:, :2] - MOUTH) / (1.4 * X, 0.085)) ** 2).sum(axis=1))
+    lips = np.minimum(1, 1.6 * near) * head.soft
+    lower_lip = np.argmin(np.linalg.norm(head.apart[:, :2] - (0.0, DOWN), axis=1) + 9 * (head.soft < 1))
+    return np.asarray(lips[:, None] * (opened[lower_lip] / 2 - opened))
 
 
 def _turned(points: Floats, centre: Floats, axis: int, angle: float) -> Floats:

@@ -19,7 +19,7 @@ EYE_RADIUS = 0.097
 EYE_HALF = 0.083  # width of the opening from the middle to a corner
 UPPER_LID, LOWER_LID = 0.041, 0.036  # height of the opening above and below the middle
 TILT = 0.06  # of the line between the corners: the outer one is higher
-LID = 0.012  # thickness
+LID = 0.013  # thickness
 EYE_REACH = np.array([0.106, 0.088])
 MOUTH_POINTS, EYE_POINTS = 48, 32  # of each ring
 APART = 0.05  # how far the lips are from their seam where they are told apart; lids half as far from their edges
@@ -41,7 +41,7 @@ _BAG_RINGS = (
 )
 # Rings of the lids: how far out from edge to ellipse, how far above the eyeball, and how much they slide over it.
 _LID_RINGS = (
-    *((0.0, 0.001, 1.0), (0.0, LID * 0.8, 1.0), (0.10, LID, 1.0), (0.28, LID, 0.9)),
+    *((0.0, 0.006, 1.0), (0.0, LID * 0.9, 1.0), (0.10, LID, 1.0), (0.28, LID, 0.9)),
     *((0.48, LID * 0.9, 0.6), (0.72, LID * 0.5, 0.2), (1.0, 0.0, 0.0)),
 )
 

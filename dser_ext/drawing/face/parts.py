@@ -111,14 +111,18 @@ def mirrored(piece: Part) -> Part:
 
 
 def joined(pieces: Sequence[Part]) -> tuple[Indices, Part]:
-    """The layer of each triangle, (T,), and all parts as one, without points that no triangle has.
+    """The layer of each triangle, (T,), and all parts as one, without triangles that have no area and
+    points that no triangle has.
 
     Its own layer says nothing.
     """
-    starts = np.cumsum([0, *(len(piece.points) for piece in pieces)])
-    triangles = [piece.triangles + start for piece, start in zip(pieces, starts, strict=False)]
-    layers = np.concatenate([np.full(len(piece.triangles), piece.layer) for piece in pieces])
     names = ("points", "colours", "apart", "soft", "jaw", "lid")
-    used, renumbered = np.unique(np.concatenate(triangles), return_inverse=True)
-    arrays = {name: np.concatenate([getattr(piece, name) for piece in pieces])[used] for name in names}
-    return layers, Part(triangles=renumbered.reshape(-1, 3), layer=Layer.SKIN, **arrays)
+    every = {name: np.concatenate([getattr(piece, name) for piece in pieces]) for name in names}
+    starts = np.cumsum([0, *(len(piece.points) for piece in pieces)])
+    triangles = np.concatenate([piece.triangles + start for piece, start in zip(pieces, starts, strict=False)])
+    layers = np.concatenate([np.full(len(piece.triangles), piece.layer) for piece in pieces])
+    a, b, c = (every["points"][triangles[:, corner]] for corner in range(3))
+    solid = np.linalg.norm(np.cross(b - a, c - a), axis=1) > 1e-10  # at poles and between doubled rings are none
+    used, renumbered = np.unique(triangles[solid], return_inverse=True)
+    arrays = {name: values[used] for name, values in every.items()}
+    return layers[solid], Part(triangles=renumbered.reshape(-1, 3), layer=Layer.SKIN, **arrays)

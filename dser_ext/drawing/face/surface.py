@@ -110,7 +110,7 @@ def _capsule(p: Floats, start: ArrayLike, end: ArrayLike, thick: float, thin: fl
     first = np.asarray(start, float)
     way = np.asarray(end) - first
     share = np.clip((p - first) @ way / (way @ way), 0, 1)
-    return _length(p - first - share[..., None] * way) - thick - share * (thin - thick)
+    return np.asarray(_length(p - first - share[..., None] * way) - thick - share * (thin - thick))
 
 
 def _length(vectors: Floats) -> Floats:
