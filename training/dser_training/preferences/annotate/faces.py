@@ -55,16 +55,21 @@ class Faces:
         name = hashlib.sha256(curves.values.tobytes() + samples.tobytes()).hexdigest()
         path = self._cache / f"{name}.json"
         with self._locks[name]:
-            try:
-                kept = read_any(path)
-            except FormatError:  # not made yet, or spoiled
-                kept = None
-            if isinstance(kept, Animation):
-                return kept
-            made = animate(samples, fewest_keyframes(curves, TOLERANCE), self._a2f)
-            self._cache.mkdir(parents=True, exist_ok=True)
-            save_animation(made, path, "a2f-json")
-            return made
+            if (kept := _kept(path)) is None:
+                made = animate(samples, fewest_keyframes(curves, TOLERANCE), self._a2f)
+                self._cache.mkdir(parents=True, exist_ok=True)
+                save_animation(made, path, "a2f-json")
+                kept = _kept(path) or made
+        return kept
+
+
+def _kept(path: Path) -> Animation | None:
+    """What was made before; None if it was not, or is spoiled."""
+    try:
+        found = read_any(path)
+    except FormatError:
+        return None
+    return found if isinstance(found, Animation) else None
 
 
 def curves_of(mixtures: NDArray[np.float32]) -> Curves:

@@ -129,11 +129,11 @@ def _better(sheet: Sheet, each: Assignment) -> tuple[int, int]:
 
 
 def _alpha(said: Iterable[tuple[str, int, str]]) -> float | None:
-    from nltk.metrics.agreement import AnnotationTask  # takes a second to load
-
     data = list(said)
     if len({label for _, _, label in data}) < 2:  # all said the same: by chance they would have, too
         return None
+    from nltk.metrics.agreement import AnnotationTask  # takes a second to load
+
     return float(AnnotationTask(data=data).alpha())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import ssl
@@ -54,8 +55,8 @@ def annotate(
 
 def door_of(config: AnnotateConfig) -> Door:
     """Where to listen, and who may come in. Raises DserError for what cannot be."""
-    if config.listen.startswith(UNIX):
-        raise ConfigError(f"listen is {config.listen}; browsers need HOST:PORT")
+    if config.listen.startswith(UNIX) or not re.fullmatch(r".+:\d{1,5}", config.listen):
+        raise ConfigError(f"listen is {config.listen}; write HOST:PORT, for example 127.0.0.1:8300")
     certificate, key = read_bytes(config.certificate or None), read_bytes(config.key or None)
     door = Door(config.listen, certificate, key, os.environ.get(TOKEN) or None)
     if certificate is not None:
@@ -120,5 +121,5 @@ def _listen(address: str) -> socket.socket:
     try:
         return socket.create_server((host, int(port)), family=family)
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         raise DserError(f"{address}: cannot listen there ({reason}); choose another port for listen") from error

@@ -44,6 +44,8 @@ def load(path: str | Path, overrides: list[str]) -> AnnotateConfig:
         raise ConfigError(f"{path}: checks is {config.checks}; at most half of the questions can be checks")
     if (not config.certificate) != (not config.key):
         raise ConfigError(f"{path}: certificate and key go together; name both files")
+    if config.store == "sqlite://" or ":memory:" in config.store:
+        raise ConfigError(f"{path}: store is {config.store}, which nothing would remain of; write sqlite:///FILE")
     if config.a2f and not is_address(config.a2f):
         raise ConfigError(f"{path}: a2f is {config.a2f!r}; write HOST:PORT, for example localhost:52000")
     return config
