@@ -45,7 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     command("sequence", "stage 2: train the sequence model, which tells when the emotion changes")
     compare = command("compare", "train variants of stage 1 on frozen backbones with several seeds, and tabulate them")
     sequences = command("sequences", "train and tabulate utterance models in sliding windows against sequence models")
-    for tabulating in (compare, sequences):
+    feedback = command("feedback", "train and tabulate stage 3 with simulated annotators, whose preferences are known")
+    for tabulating in (compare, sequences, feedback):
         tabulating.add_argument("--output", metavar="DIR", help="folder for the tables, as Markdown and JSON")
     command("candidates", "stage 3: sequences that lines might have, and the pairs of them to ask people about")
     annotate = command("annotate", "stage 3: a page on which people choose the better of two sequences")
@@ -74,6 +75,10 @@ def _run(options: argparse.Namespace) -> object:
         from dser_training.evaluation import sequences
 
         return sequences.compare(options.config, options.overrides, options.output)
+    if options.command == "feedback":
+        from dser_training.evaluation import feedback
+
+        return feedback.study(options.config, options.overrides, options.output)
     if options.command == "candidates":
         from dser_training.preferences import candidates
 

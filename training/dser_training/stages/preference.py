@@ -24,6 +24,7 @@ from torch.utils.data import Dataset
 from dser_ext.audio import AudioFile
 from dser_ext.errors import FormatError
 from dser_ext.recognition.bundle import ModelBundle
+from dser_ext.recognition.hearing import Hearing
 from dser_ext.recognition.recognizer import Recognizer
 from dser_ext.recognition.voice import VoiceLines, VoiceProfile
 from dser_training.bundles import head_of
@@ -178,7 +179,8 @@ def train(config: PreferenceConfig) -> Path:
     watched, learned = apart(lines, config)
     if not learned:
         raise FormatError(f"{config.comparisons}: answers about {len(lines)} lines are too few to learn from")
-    model = fit(accelerator, config, head, watched, learned).networks
+    torch.manual_seed(config.seed)
+    model = fit(accelerator, PreferenceModel(config, head), watched, learned).networks
     folder = Path(config.run, BUNDLE)
     if accelerator.is_main_process:
         model.load_state_dict(load_best(config.run))
@@ -204,22 +206,15 @@ def apart(lines: Sequence[Line], config: PreferenceConfig) -> tuple[list[Line], 
     return watched, [line for line, name in zip(lines, whose, strict=True) if str(name) not in chosen]
 
 
-def fit(
-    accelerator: Accelerator,
-    config: PreferenceConfig,
-    head: SequenceHead,
-    watched: Sequence[Line],
-    learned: Sequence[Line],
-) -> Run:
-    """Train a PreferenceModel of this head; the run when it has ended, its best networks in `config.run`."""
+def fit(accelerator: Accelerator, model: PreferenceModel, watched: Sequence[Line], learned: Sequence[Line]) -> Run:
+    """Train a model; the run when it has ended, its best networks in the folder that its configuration names."""
 
     def measure(networks: PreferenceModel) -> tuple[float, Figures]:
         found = figures(networks, watched)
         return math.exp(-found["loss"]), {"held-out lines": found}
 
-    torch.manual_seed(config.seed)
-    model = PreferenceModel(config, head)
-    run = Run(accelerator, config, model, PreferenceBatches(config, learned), measure if watched else None)
+    batches = PreferenceBatches(model.config, learned)
+    run = Run(accelerator, model.config, model, batches, measure if watched else None)
     run.fit()
     return run
 
@@ -235,7 +230,6 @@ def figures(networks: PreferenceModel, lines: Sequence[Line]) -> dict[str, float
     return {"loss": float(np.mean(losses)), "agreement": float(np.mean(right)) if right else 0.0}
 
 
-@torch.no_grad()
 def heard(compared: Sequence[Compared], recognizer: Recognizer, head: SequenceHead) -> list[Line]:
     """What the bundle and its head hear of the lines; each against the other lines of its voice that were compared.
 
@@ -255,13 +249,21 @@ def heard(compared: Sequence[Compared], recognizer: Recognizer, head: SequenceHe
     lines = []
     for line, hearing in zip(compared, hearings, strict=True):
         voice = known[line.voice].without(line.sha256) if line.voice in known else None
-        pieces = torch.from_numpy(voice.pieces) if voice else torch.zeros(0, recognizer.bundle.feature_size)
-        seconds = torch.from_numpy(voice.piece_seconds) if voice else torch.zeros(0)
-        features = torch.from_numpy(hearing.frames(0, hearing.count).copy())[None]
-        speech = torch.from_numpy(hearing.speech).float()
-        guesses = head.guesses(pieces[None], seconds[None])
-        lines.append(Line(line, head.segments(features, speech[None], guesses)[-1][0], speech, pieces, seconds))
+        lines.append(Line(line, *in_segments(hearing, voice, head)))
     return lines
+
+
+@torch.no_grad()
+def in_segments(
+    hearing: Hearing, voice: VoiceProfile | None, head: SequenceHead
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What a head tells a line from: segments (F, D), speech (F,), and of the voice pieces (N, D) and seconds (N,)."""
+    features, speech = torch.from_numpy(hearing.frames(0, hearing.count).copy()), torch.from_numpy(hearing.speech)
+    speech = speech.float()
+    pieces = torch.from_numpy(voice.pieces) if voice else features.new_zeros(0, features.shape[1])
+    seconds = torch.from_numpy(voice.piece_seconds) if voice else features.new_zeros(0)
+    guesses = head.guesses(pieces[None], seconds[None])
+    return head.segments(features[None], speech[None], guesses)[-1][0], speech, pieces, seconds
 
 
 def _of_length(mixtures: NDArray[np.float32], count: int) -> Tensor:
