@@ -101,7 +101,7 @@ PRESSED = ("MouthPressLeft", "MouthPressRight", "MouthRollLower", "MouthRollUppe
 
 BLINK_SECONDS = 0.3
 FIRST_BLINK, BLINK_EVERY = 1.7, 3.9  # s
-GOLDEN = 0.6180339887  # its multiples never repeat their fractions, so that no rhythm shows
+GOLDEN = 0.6180339887  # times squares it has fractions without a rhythm
 
 
 def _table() -> NDArray[np.float32]:
@@ -157,7 +157,7 @@ def animation_of(curves: Curves, heard: Levels) -> Animation:
 def _blinks(times: NDArray[np.float64]) -> NDArray[np.float64]:
     """How far the lids are closed by blinking: the same blinks in every line."""
     count = np.arange(int((times[-1] + 2 * BLINK_EVERY) / BLINK_EVERY))
-    moments = FIRST_BLINK + BLINK_EVERY * (count + 0.6 * ((count * GOLDEN) % 1))
+    moments = FIRST_BLINK + BLINK_EVERY * (count + 0.6 * ((count**2 * GOLDEN) % 1))
     after = np.searchsorted(moments, times).clip(1, len(moments) - 1)
     away = np.minimum(np.abs(times - moments[after - 1]), np.abs(times - moments[after]))
     return np.asarray(np.clip(1.5 * (1 - away / (BLINK_SECONDS / 2)), 0, 1))
