@@ -255,7 +255,7 @@ def _read(path: str | Path, overrides: list[str]) -> Feedback:
 
 
 def _config(path: str | Path, wanted: Feedback, settings: dict[str, Any] | None = None) -> PreferenceConfig:
-    own = {"stage": "preference", "candidates": "", "comparisons": "", **wanted.preference, **(settings or {})}
+    own = {"candidates": "", "comparisons": "", **wanted.preference, **(settings or {}), "stage": "preference"}
     config = from_settings(path, own)
     assert isinstance(config, PreferenceConfig)
     return config
