@@ -48,19 +48,19 @@ class Stage:
         self._shown = _strongest(curves) if curves else []
         self._renderer = Renderer(head(), (SIZE, SIZE), SCALE, MIDDLE, yaw=YAW)
         with own_settings():
-            self._wall, self._front = self._drawn(name, waveform)
+            self._wall = self._drawn(name, waveform)
 
     def frame(self, seconds: float, weights: Mapping[str, float]) -> Pixels:
-        """The picture at a moment, with these blendshapes, (SIZE, SIZE, 3) RGB."""
-        picture = self._renderer.picture(weights, self._wall)[..., :3]
-        picture[_EDGE:] = self._front[_EDGE:]
+        """The picture at a moment, with these blendshapes, (SIZE, SIZE, 4) RGBA."""
+        picture = self._renderer.picture(weights, self._wall)
+        picture[_EDGE:] = self._wall[_EDGE:]  # the card hides the shirt
         cursor = MARGIN + round(min(1.0, seconds / self._seconds) * (PANEL_WIDTH - 1))
-        panel = picture[PANEL_TOP:PANEL_BOTTOM]
+        panel = picture[PANEL_TOP:PANEL_BOTTOM, :, :3]
         panel[:, cursor:] = 255 - TO_COME * (255.0 - panel[:, cursor:])
         panel[:, cursor - 1 : cursor + 1] = _rgb(INK)
         for row, index in enumerate(self._shown):
             self._bar(picture, row, A2F_EMOTIONS[index], self._value(index, seconds))
-        return np.ascontiguousarray(picture)
+        return picture
 
     def _value(self, index: int, seconds: float) -> float:
         assert self._curves is not None  # there are no bars without curves
@@ -69,12 +69,12 @@ class Stage:
 
     def _bar(self, picture: Pixels, row: int, name: str, value: float) -> None:
         top = BARS_TOP + row * BAR_STEP
-        bar = picture[top : top + BAR_HEIGHT, MARGIN : MARGIN + BAR_WIDTH]
+        bar = picture[top : top + BAR_HEIGHT, MARGIN : MARGIN + BAR_WIDTH, :3]
         bar[:] = 255
         bar[:, : round(min(1.0, max(0.0, value)) * BAR_WIDTH)] = _rgb(A2F_COLOURS[name])
 
-    def _drawn(self, name: str, waveform: Envelope) -> tuple[Pixels, Pixels]:
-        """What is behind the head, RGBA, and what is below it, RGB."""
+    def _drawn(self, name: str, waveform: Envelope) -> Pixels:
+        """All but the head, the bars and the cursor."""
         figure = Figure(figsize=(SIZE / DPI, SIZE / DPI), dpi=DPI, facecolor="none")
         canvas: Any = FigureCanvasAgg(figure)
         _text(figure, MARGIN, 44, printable(name, 48), 13, INK, weight="bold")
@@ -99,7 +99,7 @@ class Stage:
         wall = np.broadcast_to((1 - fade) * _ABOVE + fade * _BELOW, (SIZE, SIZE, 3)).copy()
         wall[_EDGE:] = 255
         flat = (drawn[..., :3] * share + wall * (1 - share)).round().astype(np.uint8)
-        return np.concatenate([flat, np.full((SIZE, SIZE, 1), 255, np.uint8)], axis=2), flat
+        return np.concatenate([flat, np.full((SIZE, SIZE, 1), 255, np.uint8)], axis=2)
 
     def _panel(self, axes: Axes, waveform: Envelope) -> None:
         """The sound in the background, and before it the curves that have something to show."""

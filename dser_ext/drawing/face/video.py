@@ -38,7 +38,7 @@ def write_video(
 ) -> None:
     """Write an MP4, whole or not at all, that begins to play before all of it is loaded.
 
-    frames: (height, width, 3) RGB each, even in both; frame i is shown from i / fps s on. sound: 16 kHz, mono, in
+    frames: (height, width, 4) RGBA each, even in both; frame i is shown from i / fps s on. sound: 16 kHz, mono, in
     blocks of any size, as long as the frames. Both are taken piece by piece, so memory stays bounded.
     Raises FormatError where PyAV is missing or `path` cannot be written; what the iterables raise comes through.
     """
@@ -56,7 +56,9 @@ def write_video(
 def _write(name: str, frames: Iterable[Pixels], rate: Fraction, sound: Iterable[NDArray[np.float32]]) -> None:
     import av
 
-    pieces = _packed(sound)
+    from av.video.reformatter import VideoReformatter
+
+    converter, pieces = VideoReformatter(), _packed(sound)
     heard = 0
     # The file is open already; FFmpeg opens it by name, because for the fast start it has to read it again.
     with av.open(name, "w", format="mp4", options={"movflags": "+faststart"}) as container:
@@ -65,8 +67,11 @@ def _write(name: str, frames: Iterable[Pixels], rate: Fraction, sound: Iterable[
         for number, pixels in enumerate(frames):
             if video is None:
                 video = _video_stream(container, pixels, rate)
-            picture = av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(
-                format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
+            picture = converter.reformat(
+                av.VideoFrame.from_ndarray(pixels, "rgba"),
+                format="yuv420p",
+                dst_colorspace="ITU709",
+                dst_color_range="MPEG",
             )
             picture.pts, picture.time_base = number, 1 / rate
             container.mux(video.encode(picture))

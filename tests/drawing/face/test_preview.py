@@ -44,7 +44,7 @@ def stage(seconds: float = 2.0, **strengths: float) -> Stage:
 
 def cursor(frame: np.ndarray) -> int:
     """The column of the cursor, counted from the left of the panel."""
-    panel = frame[PANEL_TOP:PANEL_BOTTOM, MARGIN : SIZE - MARGIN]
+    panel = frame[PANEL_TOP:PANEL_BOTTOM, MARGIN : SIZE - MARGIN, :3]
     return int((panel.max(axis=2) < 60).all(axis=0).argmax())
 
 
@@ -65,7 +65,7 @@ def test_the_cursor_is_where_the_line_is() -> None:
 
 
 def test_bars_show_how_much_of_each_emotion_there_is() -> None:
-    frame = stage(2.0, joy=0.75, anger=0.3).frame(1.0, {})
+    frame = stage(2.0, joy=0.75, anger=0.3).frame(1.0, {})[..., :3]
     for name, share in (("joy", 0.75), ("anger", 0.3)):
         colour = [int(A2F_COLOURS[name][at : at + 2], 16) for at in (1, 3, 5)]
         found = (np.abs(frame[:PANEL_TOP].astype(int) - colour).max(axis=2) < 3).sum(axis=1).max()
@@ -74,7 +74,7 @@ def test_bars_show_how_much_of_each_emotion_there_is() -> None:
 
 def test_a_line_without_emotions_is_filmed_too() -> None:
     neutral, unknown = stage(1.0, joy=0.01).frame(0.5, {}), stage(1.0).frame(0.5, {})
-    assert neutral.shape == unknown.shape == (SIZE, SIZE, 3)
+    assert neutral.shape == unknown.shape == (SIZE, SIZE, 4)
     assert (neutral != unknown).any(axis=2)[:PANEL_TOP].sum() > 50, "it says that the face is neutral"
 
 

@@ -21,7 +21,7 @@ FLASH = 0.5  # s
 def frames(count: int, fps: float, size: int = 64) -> Iterator[np.ndarray]:
     """Dark pictures, but for one that is bright from FLASH on."""
     for number in range(count):
-        yield np.full((size, size, 3), 230 if number == round(FLASH * fps) else 20, np.uint8)
+        yield np.full((size, size, 4), 230 if number == round(FLASH * fps) else 20, np.uint8)
 
 
 def beep(seconds: float, block: int = 4001) -> Iterator[np.ndarray]:
@@ -75,13 +75,13 @@ def test_it_is_what_every_player_plays_and_begins_before_it_is_loaded(tmp_path: 
 
 
 def test_colours_come_back_as_they_were(tmp_path: Path) -> None:
-    picture = np.zeros((64, 64, 3), np.uint8)
-    picture[:, :32], picture[:, 32:] = (200, 60, 40), (40, 90, 180)
+    picture = np.zeros((64, 64, 4), np.uint8)
+    picture[:, :32], picture[:, 32:] = (200, 60, 40, 255), (40, 90, 180, 255)
     write_video(tmp_path / "a.mp4", [picture] * 3, 30, beep(0.1))
     with av.open(str(tmp_path / "a.mp4")) as container:
         back = next(container.decode(video=0)).reformat(format="rgb24", src_colorspace="ITU709").to_ndarray()
-    assert back[32, 16] == pytest.approx(picture[32, 16], abs=12)
-    assert back[32, 48] == pytest.approx(picture[32, 48], abs=12)
+    assert back[32, 16] == pytest.approx(picture[32, 16, :3], abs=12)
+    assert back[32, 48] == pytest.approx(picture[32, 48, :3], abs=12)
 
 
 @pytest.mark.parametrize("count", [1, 2])
