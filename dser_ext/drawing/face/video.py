@@ -55,8 +55,7 @@ def write_video(
 
 def _write(name: str, frames: Iterable[Pixels], rate: Fraction, sound: Iterable[NDArray[np.float32]]) -> None:
     import av
-
-    from av.video.reformatter import VideoReformatter
+    from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
     converter, pieces = VideoReformatter(), _packed(sound)
     heard = 0
@@ -70,8 +69,8 @@ def _write(name: str, frames: Iterable[Pixels], rate: Fraction, sound: Iterable[
             picture = converter.reformat(
                 av.VideoFrame.from_ndarray(pixels, "rgba"),
                 format="yuv420p",
-                dst_colorspace="ITU709",
-                dst_color_range="MPEG",
+                dst_colorspace=Colorspace.ITU709,
+                dst_color_range=ColorRange.MPEG,
             )
             picture.pts, picture.time_base = number, 1 / rate
             container.mux(video.encode(picture))

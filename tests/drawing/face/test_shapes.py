@@ -128,7 +128,7 @@ def test_the_eyes_blink_now_and_then_and_always_at_the_same_moments() -> None:
     assert 5 <= len(blinks) <= 9
     assert len(set(np.diff(blinks))) > 3, "they have a rhythm"
     assert (lids == 0).mean() > 0.85
-    assert (lids == column(animated(curves(30.0, fear=0.2), speech(30.0)), "EyeBlinkLeft")).all()
+    assert (lids == column(animated(curves(30.0, amazement=0.2), speech(30.0)), "EyeBlinkLeft")).all()
 
 
 @settings(max_examples=30, deadline=None)
