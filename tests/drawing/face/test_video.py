@@ -74,14 +74,19 @@ def test_it_is_what_every_player_plays_and_begins_before_it_is_loaded(tmp_path: 
     assert 0 < content.index(b"moov") < content.index(b"mdat")
 
 
-def test_colours_come_back_as_they_were(tmp_path: Path) -> None:
-    picture = np.zeros((64, 64, 4), np.uint8)
-    picture[:, :32], picture[:, 32:] = (200, 60, 40, 255), (40, 90, 180, 255)
+def test_colours_are_those_of_television(tmp_path: Path) -> None:
+    colours = np.array([(200, 60, 40), (40, 90, 180)])
+    picture = np.full((64, 64, 4), 255, np.uint8)
+    picture[:, :32, :3], picture[:, 32:, :3] = colours
     write_video(tmp_path / "a.mp4", [picture] * 3, 30, beep(0.1))
     with av.open(str(tmp_path / "a.mp4")) as container:
-        back = next(container.decode(video=0)).reformat(format="rgb24", src_colorspace="ITU709").to_ndarray()
-    assert back[32, 16] == pytest.approx(picture[32, 16, :3], abs=12)
-    assert back[32, 48] == pytest.approx(picture[32, 48, :3], abs=12)
+        frame = next(container.decode(video=0))
+        planes = frame.to_ndarray()
+    assert (int(frame.colorspace), int(frame.color_range)) == (1, 1), "BT.709, limited range"
+    luma = colours @ (0.2126, 0.7152, 0.0722)
+    assert planes[32, [16, 48]] == pytest.approx(16 + 219 / 255 * luma, abs=3)
+    blue = planes[64:80].reshape(32, 32)  # at half the size
+    assert blue[16, [8, 24]] == pytest.approx(128 + 224 / 255 * (colours[:, 2] - luma) / 1.8556, abs=3)
 
 
 @pytest.mark.parametrize("count", [1, 2])
