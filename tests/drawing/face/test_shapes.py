@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -80,6 +81,13 @@ def test_both_halves_of_the_face_show_an_emotion_alike(emotion: str) -> None:
 def test_the_prototypes_of_the_basic_emotions_are_there(emotion: str, units: str) -> None:
     row = dict(zip(SHAPES, TABLE[A2F_EMOTIONS.index(emotion)], strict=True))
     assert all(row[name] > 0.2 for name in units.split())
+
+
+def test_the_guide_has_the_same_table() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "PREVIEW.md").read_text(encoding="utf-8")
+    for name, (units, weights) in LOOKS.items():
+        shapes = ", ".join(f"{shape} {weight:g}" for shape, weight in weights.items())
+        assert f"| {name} | {units} | {shapes} |\n" in guide
 
 
 def test_there_is_a_frame_for_each_of_the_curves() -> None:
