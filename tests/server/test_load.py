@@ -285,11 +285,11 @@ def test_nothing_is_left_on_disk(start_service, monkeypatch, tmp_path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
-def test_three_hours_are_heard_in_bounded_memory_while_others_are_served(tmp_path) -> None:
+def test_an_hour_is_heard_in_bounded_memory_while_others_are_served(tmp_path) -> None:
     speech, rate = soundfile.read(LINE, dtype="int16")
     path = tmp_path / "long.flac"
     with soundfile.SoundFile(path, "w", rate, 1, "PCM_16", format="FLAC") as file:
-        for _ in range(18):
+        for _ in range(6):
             file.write(speech)
             file.write(np.zeros(600 * rate - len(speech), np.int16))
     with process() as (target, memory), Client(target) as client, ThreadPoolExecutor(1) as other:
@@ -302,5 +302,5 @@ def test_three_hours_are_heard_in_bounded_memory_while_others_are_served(tmp_pat
             assert time.monotonic() - start < 10
             most = max(most, memory())
             time.sleep(1)
-        assert len(long.result().track.times) == 3 * 3600 * 50
-        assert most - before < 600 << 10
+        assert len(long.result().track.times) == 3600 * 50
+        assert most - before < 250 << 10  # its samples alone would be 230 MB
