@@ -4,8 +4,8 @@ const PARTS = 40;
 const HEARD = 0.95; // of the parts
 
 export class Player {
-  constructor(changed) {
-    this.audio = new Audio();
+  constructor(audio, changed) {
+    this.audio = audio;
     this.audio.preservesPitch = true;
     this.changed = changed;
     this.span = null; // [from, to] in seconds

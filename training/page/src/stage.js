@@ -1,7 +1,7 @@
 // Two heads side by side, of one geometry, each with its own weights; drawn when they change.
 
 import { DirectionalLight, HemisphereLight, Mesh, MeshStandardMaterial, PerspectiveCamera, Scene, WebGLRenderer } from "three";
-import { geometryOf } from "./head.js";
+import { Head } from "./head.js";
 
 const GAP = 14; // px between the two, as in style.css
 const SIDES = ["left", "right"];
@@ -11,8 +11,7 @@ export class Stage {
     this.canvas = canvas;
     this.renderer = new WebGLRenderer({ canvas, antialias: true, alpha: true });
     this.renderer.setScissorTest(true);
-    const { geometry, names } = geometryOf(buffer);
-    this.names = names;
+    this.head = new Head(buffer);
     this.scene = new Scene();
     this.scene.add(new HemisphereLight(0xdfe8ff, 0x3a2f2a, 1.5));
     for (const [colour, strength, place] of [
@@ -25,9 +24,10 @@ export class Stage {
       this.scene.add(light);
     }
     const material = new MeshStandardMaterial({ vertexColors: true, roughness: 0.62, metalness: 0 });
-    this.heads = SIDES.map(() => new Mesh(geometry, material));
-    this.scene.add(...this.heads);
-    this.box = geometry.boundingBox;
+    this.meshes = SIDES.map(() => new Mesh(this.head.geometry(), material));
+    this.scene.add(...this.meshes);
+    this.meshes[0].geometry.computeBoundingBox();
+    this.box = this.meshes[0].geometry.boundingBox;
     this.camera = new PerspectiveCamera(22, 1, 0.1, 20);
     this.faces = null;
     canvas.shown = null;
@@ -60,15 +60,16 @@ export class Stage {
   }
 
   // Pose both heads as they are so many seconds into the line.
-  at(seconds) {
+  at(seconds, now = performance.now()) {
     if (!this.faces) {
       this.canvas.shown = null;
       this.draw();
       return;
     }
-    this.faces.forEach((face, n) => pose(this.heads[n].morphTargetInfluences, face, seconds));
+    const weights = this.faces.map((face) => weightsAt(face, seconds));
+    weights.forEach((own, n) => this.head.pose(this.meshes[n].geometry, own));
     this.draw();
-    this.canvas.shown = { seconds, names: this.names, weights: this.heads.map((head) => [...head.morphTargetInfluences]) };
+    this.canvas.shown = { seconds, now, names: this.head.names, weights };
   }
 
   draw() {
@@ -77,22 +78,22 @@ export class Stage {
     SIDES.forEach((_, n) => {
       this.renderer.setViewport(n * (half + GAP), 0, half, height);
       this.renderer.setScissor(n * (half + GAP), 0, half, height);
-      this.heads.forEach((head, other) => (head.visible = other === n && this.faces !== null));
+      this.meshes.forEach((mesh, other) => (mesh.visible = other === n && this.faces !== null));
       this.renderer.render(this.scene, this.camera);
     });
   }
 
   // Weights in the order of the head's shapes; those that it lacks are left out.
   reordered({ fps, names, weights }) {
-    const columns = this.names.map((name) => names.indexOf(name));
+    const columns = this.head.names.map((name) => names.indexOf(name));
     return { fps, rows: weights.map((row) => columns.map((column) => (column < 0 ? 0 : row[column]))) };
   }
 }
 
-function pose(influences, { fps, rows }, seconds) {
+function weightsAt({ fps, rows }, seconds) {
   const place = Math.min(Math.max(seconds * fps, 0), rows.length - 1);
   const before = rows[Math.floor(place)];
   const after = rows[Math.min(Math.floor(place) + 1, rows.length - 1)];
   const share = place - Math.floor(place);
-  for (let n = 0; n < before.length; n++) influences[n] = before[n] + share * (after[n] - before[n]);
+  return before.map((weight, n) => weight + share * (after[n] - weight));
 }

@@ -17,7 +17,7 @@ export class Work {
     this.stage = stage;
     this.told = told;
     this.pending = new Pending(work, name);
-    this.player = new Player(() => this.changed());
+    this.player = new Player(element("audio"), () => this.changed());
     this.wave = new Wave(element("wave"), this.player);
     this.question = null;
     this.progress = null;
@@ -90,6 +90,7 @@ export class Work {
     this.cover("Loading …");
     const path = `/api/questions/${question.id}`;
     element("line").textContent = question.line;
+    this.stage.canvas.dataset.question = question.id;
     this.question = question; // a bad clip can be called one before it can be heard
     const [wav, outline, left, right] = await Promise.all([
       bytes(`${path}/sound`),
@@ -180,7 +181,9 @@ export class Work {
     if (document.hidden) return this.player.pause();
     if (this.busy || !this.question) return undefined;
     const { question } = await post("/api/question").catch(() => ({ question: this.question }));
-    if (!this.busy && question?.id !== this.question?.id) await this.next("You went on elsewhere; here is where you are.");
+    if (this.busy) return undefined;
+    if (question?.id !== this.question?.id) await this.next("You went on elsewhere; here is where you are.");
+    else if (!this.heard) this.hint();
     return undefined;
   }
 

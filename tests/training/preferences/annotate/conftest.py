@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +13,8 @@ from dser_training.preferences.annotate import sheet as sheets
 from dser_training.preferences.annotate.sheet import Sheet
 from dser_training.preferences.annotate.store import Store
 from made_sheet import write_candidates
+
+PAGE = Path(__file__).parents[4] / "training" / "page"
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +45,14 @@ def make_store(tmp_path, sheet) -> Callable[..., Store]:
 def in_memory(sheet) -> Callable[..., Store]:
     """Opens stores that are never on disk, for tests with many answers."""
     return lambda **settings: Store("sqlite://", sheet, **settings)
+
+
+@pytest.fixture(scope="session")
+def page_source(tmp_path_factory) -> Path:
+    """A copy of the page's source, with what `npm ci` installs."""
+    if shutil.which("npm") is None:
+        pytest.skip("no Node.js with npm is installed")
+    folder = tmp_path_factory.mktemp("page") / "page"
+    shutil.copytree(PAGE, folder, ignore=shutil.ignore_patterns("node_modules"))
+    subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=folder, check=True, shell=os.name == "nt")
+    return folder
