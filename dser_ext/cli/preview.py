@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     from dser_ext.drawing.face.preview import SUFFIX, preview
     from dser_ext.drawing.face.video import check_av
 
-    if not options.output.lower().endswith(SUFFIX):
+    if Path(options.output).suffix.lower() != SUFFIX:
         options.usage_error(f"-o {options.output}: a preview ends in {SUFFIX}")
     inputs = [options.audio, options.track, options.animation, options.style, options.voice]
     shared.check_outputs(options, [Path(options.output)], inputs)

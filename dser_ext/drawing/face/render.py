@@ -48,8 +48,7 @@ class Renderer:
         pitch: float = 0.0,
     ) -> None:
         self.size, self._scale, self._middle = size, scale, np.asarray(middle)
-        self._names = {name: index for index, name in enumerate(head.shapes)}
-        self._shapes = np.stack([delta.ravel() for delta in head.shapes.values()])
+        self._shapes = head.shapes
         self._vertices, self._triangles = head.vertices, head.triangles
         self._turn = _turn(yaw, pitch).astype(np.float32)
         self._linear = head.colours.astype(np.float64) ** GAMMA
@@ -68,10 +67,11 @@ class Renderer:
 
         Shapes that the head does not have change nothing.
         """
-        row = np.zeros(len(self._names), np.float32)
-        for name in weights.keys() & self._names.keys():
-            row[self._names[name]] = weights[name]
-        posed = (self._vertices + (row @ self._shapes).reshape(-1, 3)) @ self._turn.T
+        posed = self._vertices.copy()
+        for name, delta in self._shapes.items():
+            if weight := weights.get(name, 0.0):
+                posed += np.float32(weight) * delta
+        posed = np.einsum("vi,ji->vj", posed, self._turn)  # and not BLAS, whose threads would spin for so little
         near = CAMERA / (CAMERA - posed[:, 2])
         flat = posed[:, :2] * (near * self._scale)[:, None]
         flat = np.stack([self._middle[0] + flat[:, 0], self.size[1] - self._middle[1] + flat[:, 1]], axis=1)
@@ -93,17 +93,19 @@ class Renderer:
 
     def _lit(self, posed: NDArray[np.float32]) -> Floats:
         """The colour of each vertex under the lamps, (V, 4) RGBA."""
-        corners = posed[self._triangles]
-        faces = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        a, b, c = (posed[self._triangles[:, corner]] for corner in range(3))
+        faces = np.cross(b - a, c - a)
         normals = np.add.reduceat(np.repeat(faces, 3, axis=0)[self._by_vertex], self._starts, axis=0)
         normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
         up = normals[:, 1:2] / 2
         light = (0.5 + up) * _SKY + (0.5 - up) * _GROUND
         for towards, colour in _LAMPS:
             way = np.asarray(towards) / np.linalg.norm(towards)
-            light = light + np.clip((normals @ way[:, None] + _WRAP) / (1 + _WRAP), 0, 1) ** 1.3 * colour
+            facing = np.einsum("vi,i->v", normals, way)[:, None]
+            light = light + np.clip((facing + _WRAP) / (1 + _WRAP), 0, 1) ** 1.3 * colour
         half = np.asarray(_LAMPS[0][0]) / np.linalg.norm(_LAMPS[0][0]) + (0, 0, 1)
-        shine = self._shine * np.clip(normals @ (half / np.linalg.norm(half)), 0, 1) ** _SHARPNESS
+        glint = np.einsum("vi,i->v", normals, half / np.linalg.norm(half))
+        shine = self._shine * np.clip(glint, 0, 1) ** _SHARPNESS
         lit = np.clip(self._linear * light + shine[:, None], 0, 1) ** (1 / GAMMA)
         return np.concatenate([lit, np.ones((len(lit), 1))], axis=1)
 

@@ -47,7 +47,7 @@ def write_video(
 
     with written_whole(path, "wb") as file:
         try:
-            _write(file.name, frames, frame_rate(fps), sound)
+            _write(str(file.name), frames, frame_rate(fps), sound)
         except FFmpegError as error:
             reason = getattr(error, "strerror", None) or error
             raise FormatError(f"{path}: cannot be written ({reason}); check the folder and the free space") from error
