@@ -7,16 +7,17 @@ import json
 import pytest
 from dser_training.preferences import comparisons
 from dser_training.preferences.annotate import exchange
+from dser_training.preferences.annotate.store import Store
 from dser_training.preferences.annotate.tables import BROKEN
 from made_sheet import finish
 
 from dser_ext.errors import FormatError
 
 
-@pytest.fixture
-def full(in_memory):
-    """What two people answered, checks among it."""
-    store = in_memory(overlap=0.5, checks=0.3)
+@pytest.fixture(scope="module")
+def full(sheet):
+    """What two people answered, checks among it; no test changes it."""
+    store = Store("sqlite://", sheet, overlap=0.5, checks=0.3)
     finish(store, store.annotator("Anna"), store.annotator("Benoît"))
     return store
 

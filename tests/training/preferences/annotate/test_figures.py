@@ -38,6 +38,7 @@ def test_each_annotators_figures(sheet):
     assert found.pairs == Share(4, 12)
 
 
+@pytest.mark.slow  # the library that knows alpha takes seconds to load
 def test_agreement_is_about_candidates_and_not_about_sides(sheet):
     pairs = [(sheet.pairs[n].one, sheet.pairs[n].other) for n in range(4)]
     answered = []
@@ -58,6 +59,7 @@ def test_agreement_leaves_out_what_says_nothing_and_pairs_that_one_alone_answere
     assert of(sheet, *both, shared=frozenset()).shared == Share(0, 0)
 
 
+@pytest.mark.slow
 def test_alpha_is_krippendorffs():
     """The nominal example of Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), part C: 0.743."""
     table = {

@@ -46,8 +46,8 @@ class TestOneAnnotator:
         store.answer(anna, first.id, "one", 1.0)
         assert store.question(anna)[0].id != first.id
 
-    def test_may_answer_twice_the_same_but_not_otherwise(self, make_store):
-        store = make_store()
+    def test_may_answer_twice_the_same_but_not_otherwise(self, in_memory):
+        store = in_memory()
         anna = store.annotator("Anna")
         question, _ = store.question(anna)
         for _ in range(3):
@@ -57,8 +57,8 @@ class TestOneAnnotator:
         assert refused.value.gone
         assert [each.answer.answer for each in store.answered()] == ["same"]
 
-    def test_takes_answers_back_one_after_the_other_and_goes_on(self, make_store):
-        store = make_store()
+    def test_takes_answers_back_one_after_the_other_and_goes_on(self, in_memory):
+        store = in_memory()
         anna = store.annotator("Anna")
         asked = []
         for _ in range(4):
@@ -77,8 +77,8 @@ class TestOneAnnotator:
             store.answer(anna, question.id, "other", 1.0)
         assert [each.answer.answer for each in store.answered()] == ["one", *["other"] * 4]
 
-    def test_cannot_take_back_another_answer_than_the_last(self, make_store):
-        store = make_store()
+    def test_cannot_take_back_another_answer_than_the_last(self, in_memory):
+        store = in_memory()
         anna = store.annotator("Anna")
         first, _ = store.question(anna)
         store.answer(anna, first.id, "one", 1.0)
@@ -89,12 +89,12 @@ class TestOneAnnotator:
         assert len(store.answered()) == 2
 
     @pytest.mark.parametrize("name", ["", "   ", "a" * 61, "a\x00b", "a\u202eb"])
-    def test_has_a_name(self, make_store, name):
+    def test_has_a_name(self, in_memory, name):
         with pytest.raises(RefusedError, match="write a name of at most 60 letters"):
-            make_store().annotator(name)
+            in_memory().annotator(name)
 
-    def test_is_the_same_by_the_same_name(self, make_store):
-        store = make_store()
+    def test_is_the_same_by_the_same_name(self, in_memory):
+        store = in_memory()
         assert store.annotator(" Anna  B ") == store.annotator("Anna B") != store.annotator("Ben")
         assert store.known("Nobody") is None
 
@@ -112,8 +112,8 @@ class TestSeveralAnnotators:
         left_is_first = [each.left < each.right for each in store.answered()]
         assert 0.3 < sum(left_is_first) / len(left_is_first) < 0.7
 
-    def test_cannot_answer_for_each_other(self, make_store):
-        store = make_store()
+    def test_cannot_answer_for_each_other(self, in_memory):
+        store = in_memory()
         anna, ben = store.annotator("Anna"), store.annotator("Ben")
         question, _ = store.question(anna)
         for act in (
@@ -146,9 +146,9 @@ class TestSeveralAnnotators:
 
 
 class TestAQuestionThatWasOpenForLong:
-    def test_goes_to_somebody_else_and_its_late_answer_counts(self, make_store):
+    def test_goes_to_somebody_else_and_its_late_answer_counts(self, in_memory):
         clock = Clock()
-        store = make_store(now=clock)
+        store = in_memory(now=clock)
         anna, ben = store.annotator("Anna"), store.annotator("Ben")
         late, _ = store.question(anna)
         clock.now += PATIENCE / 2
@@ -163,18 +163,18 @@ class TestAQuestionThatWasOpenForLong:
         store.undo(anna, late.id)
         assert store.question(anna)[0] == late
 
-    def test_stays_where_it_is_while_its_annotator_is_there(self, make_store):
+    def test_stays_where_it_is_while_its_annotator_is_there(self, in_memory):
         clock = Clock()
-        store = make_store(now=clock)
+        store = in_memory(now=clock)
         anna, ben = store.annotator("Anna"), store.annotator("Ben")
         question, _ = store.question(anna)
         clock.now += PATIENCE * 2
         assert store.question(anna)[0] == question
         assert store.question(ben)[0].line != question.line
 
-    def test_comes_back_to_its_first_annotator_if_nobody_answers(self, make_store):
+    def test_comes_back_to_its_first_annotator_if_nobody_answers(self, in_memory):
         clock = Clock()
-        store = make_store(now=clock)
+        store = in_memory(now=clock)
         anna, ben = store.annotator("Anna"), store.annotator("Ben")
         first, _ = store.question(anna)
         clock.now += PATIENCE * 2
