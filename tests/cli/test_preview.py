@@ -72,7 +72,10 @@ def test_any_track_that_is_read_can_be_shown(dser, short, line, suffix):
     assert frame_count("out.mp4") == 1
 
 
-@pytest.mark.parametrize("name", ["face.json", "face.csv", "face.usda"])
+@pytest.mark.parametrize(
+    "name",
+    ["face.json", pytest.param("face.csv", marks=pytest.mark.slow), pytest.param("face.usda", marks=pytest.mark.slow)],
+)
 def test_an_animation_is_shown_instead(dser, short, animation, name):
     if name != animation.name:
         assert dser("convert", animation, name).code == 0

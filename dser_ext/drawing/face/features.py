@@ -44,7 +44,7 @@ def _eyeball() -> list[Part]:
     rings = (
         *((0.02, BLACK), (PUPIL, BLACK), (PUPIL, IRIS_COLOURS[0]), (0.33, (IRIS_COLOURS[0] + IRIS_COLOURS[1]) / 2)),
         *((IRIS - 0.03, IRIS_COLOURS[1]), (IRIS, IRIS_COLOURS[1] * 0.45), (IRIS, SCLERA * 0.90), (0.55, SCLERA)),
-        *((0.80, SCLERA), (1.2, SCLERA * [1.0, 0.93, 0.9]), (1.55, SCLERA * [0.9, 0.75, 0.7])),
+        *((0.80, SCLERA), (1.15, SCLERA), (1.40, SCLERA * 0.85)),
     )
     angle = np.array([angle for angle, _ in rings])[:, None, None]
     sideways = np.stack([np.cos(around), np.sin(around)], axis=-1)
@@ -112,7 +112,7 @@ def _brow() -> Part:
     along_it = np.linspace(0, 1, columns)
     x = 0.062 + 0.182 * along_it
     middle = 0.103 + 0.030 * np.sin(np.pi * (0.12 + 0.72 * along_it)) - 0.022 * along_it**2
-    ends = np.minimum(1, np.minimum(6 * along_it + 0.35, 5 * (1 - along_it) + 0.1))
+    ends = np.minimum(1, np.minimum(4 * along_it + 0.55, 5 * (1 - along_it) + 0.1))
     half = 0.0165 * (1 - 0.5 * along_it**1.6) * ends**0.7
     across = np.linspace(1, -1, rows)
     y = middle + across[:, None] * half
@@ -134,7 +134,8 @@ def _ear() -> Part:
         *((0.70, 0.000, 0.80), (0.58, 0.005, 0.95), (0.44, 0.001, 0.84), (0.24, -0.012, 0.62), (0.05, -0.016, 0.52)),
     ):
         flat = outline * shrink - (1 - shrink) * np.array([-0.010, 0.012])
-        rows.append(np.concatenate([flat, np.full((count, 1), out)], axis=-1))
+        height = out * np.where(out < 0, 1 - 0.8 * np.maximum(np.cos(angle), 0), 1)  # no deeper at the cheek
+        rows.append(np.concatenate([flat, height[:, None]], axis=-1))
         warm = 0.35 if shrink > 0.75 else 0.5
         colours.append(np.tile(((1 - warm) * SKIN + warm * BLUSH) * shade, (count, 1)))
     local = np.array(rows)
@@ -152,7 +153,7 @@ def _ear() -> Part:
 def _neck() -> Part:
     return _turned(
         [(-0.34, 0.155, -0.02), (-0.42, 0.158, -0.02), (-0.46, 0.158, -0.022), (-0.50, 0.158, -0.027),
-         (-0.54, 0.159, -0.033), (-0.58, 0.165, -0.04), (-0.63, 0.180, -0.05), (-0.67, 0.21, -0.06)],
+         (-0.54, 0.160, -0.033), (-0.575, 0.172, -0.04), (-0.605, 0.187, -0.045), (-0.67, 0.20, -0.05)],
         1.0, SKIN * 0.93, [0.60, 0.62, 0.68, 0.78, 0.88, 0.95, 0.9, 0.6],
     )  # fmt: skip
 

@@ -30,7 +30,7 @@ DEEP = np.array([0.150, 0.035, 0.045])
 
 # Rings of the lips: how far out from seam to border, how much of the fullness, and the colour.
 _LIP_RINGS = (
-    *((0.0, -0.80, LIPS * 0.45), (0.12, 0.10, LIPS * 0.72), (0.40, 0.85, LIPS), (0.72, 0.85, LIPS)),
+    *((0.0, -0.80, LIPS * 0.45), (0.20, 0.20, LIPS * 0.80), (0.45, 0.85, LIPS), (0.72, 0.85, LIPS)),
     (1.0, 0.22, 0.55 * LIPS + 0.45 * SKIN),
 )
 _AROUND_LIPS = (0.14, 0.40, 0.70, 1.0)  # how far out from the border to the ellipse
