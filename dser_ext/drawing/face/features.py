@@ -12,6 +12,8 @@ from dser_ext.drawing.face.surface import BLUSH, SKIN, along, in_front, normals,
 
 IRIS, PUPIL = 0.47, 0.21  # their radii as angles on the eyeball
 IRIS_COLOURS = np.array([[0.42, 0.55, 0.50], [0.20, 0.33, 0.32]])  # around the pupil, at the rim
+LIGHTS = (((-0.155, 0.20), 0.08, 1.0), ((0.15, -0.18), 0.04, 0.95))
+"""Of two lamps on the eyeballs: where on the unit ball, how large, and how bright."""
 SCLERA = np.array([0.955, 0.945, 0.930])
 BLACK = np.array([0.035, 0.03, 0.03])
 TOOTH = np.array([0.955, 0.935, 0.890])
@@ -29,22 +31,22 @@ def features() -> list[Part]:
         _tongue(),
         _teeth(upper=False),
         _teeth(upper=True),
-        *eye,
-        *(mirrored(piece) for piece in eye),
+        *(eye, mirrored(eye)),
+        *(_light(side, *light) for side in (1, -1) for light in LIGHTS),
         *(ear, mirrored(ear)),
         hair(),
         *(brow, mirrored(brow)),
     ]
 
 
-def _eyeball() -> list[Part]:
-    """A ball with pupil, iris and a light on it; its colours change at doubled rings."""
+def _eyeball() -> Part:
+    """The left one, with pupil and iris; its colours change at doubled rings."""
     count = 26
     around = np.arange(count) / count * 2 * np.pi
     rings = (
         *((0.02, BLACK), (PUPIL, BLACK), (PUPIL, IRIS_COLOURS[0]), (0.33, (IRIS_COLOURS[0] + IRIS_COLOURS[1]) / 2)),
         *((IRIS - 0.03, IRIS_COLOURS[1]), (IRIS, IRIS_COLOURS[1] * 0.45), (IRIS, SCLERA * 0.90), (0.55, SCLERA)),
-        *((0.80, SCLERA), (1.15, SCLERA), (1.40, SCLERA * 0.85)),
+        *((0.80, SCLERA), (1.20, SCLERA), (1.57, SCLERA * 0.85)),
     )
     angle = np.array([angle for angle, _ in rings])[:, None, None]
     sideways = np.stack([np.cos(around), np.sin(around)], axis=-1)
@@ -53,19 +55,18 @@ def _eyeball() -> list[Part]:
     shadow = 1 - 0.28 * smooth_step(0.25, 0.60, unit[..., 1])  # of the upper lid
     points, shades = EYE + EYE_RADIUS * unit, colours * shadow[..., None]
     pupil = fan(0, np.arange(1, count))[:-1]  # from one point of the innermost ring to the others
-    lights = [_light((-0.155, 0.20), 0.08, 1.0), _light((0.15, -0.18), 0.04, 0.75)]
-    ball = part(points, np.concatenate([sheet(len(unit), count, closed=True), pupil]), shades, layer=Layer.EYEBALL)
-    return [ball, *lights]
+    return part(points, np.concatenate([sheet(len(unit), count, closed=True), pupil]), shades, layer=Layer.EYEBALL)
 
 
-def _light(middle: tuple[float, float], radius: float, shade: float) -> Part:
-    """What a lamp leaves on the eyeball: a disc; angles of middle and radius in radians."""
+def _light(side: int, middle: tuple[float, float], radius: float, shade: float) -> Part:
+    """What a lamp leaves on the left (1) or right (-1) eyeball: a disc, at the same place on both."""
     count = 12
     around = np.arange(count) / count * 2 * np.pi
     rim = np.stack([np.cos(around), np.sin(around)], axis=-1)
     flat = np.asarray(middle) + radius * np.concatenate([np.zeros((1, 2)), rim])
     unit = np.concatenate([flat, np.sqrt(1 - (flat**2).sum(axis=-1, keepdims=True))], axis=-1)
-    return part(EYE + EYE_RADIUS * 1.012 * unit, fan(0, np.arange(1, count + 1)), [shade] * 3, layer=Layer.LIGHT)
+    points = EYE * [side, 1, 1] + 1.012 * EYE_RADIUS * unit
+    return part(points, fan(0, np.arange(1, count + 1)), [shade] * 3, layer=Layer.LIGHT)
 
 
 def _teeth(*, upper: bool) -> Part:

@@ -233,7 +233,7 @@ def _moved_by_bones(name: str, head: Part) -> Floats:
     }[base]
     centre = EYE * [side, 1, 1]
     radius = np.linalg.norm(head.points - centre, axis=1)
-    ball = (radius < EYE_RADIUS * 1.02) & (head.soft == 0) & (head.jaw == 0)
+    ball = np.abs(radius - EYE_RADIUS) < LEAST_MOVE  # its lights stay where the lamps are
     turned = _turned(head.points, centre, axis, angle)
     return np.asarray((turned - head.points) * ball[:, None] + _lid_with_gaze(base, head, side))
 
