@@ -109,6 +109,7 @@ export class Work {
     this.question = null;
     this.stage.show(null);
     this.wave.show([]);
+    this.changed();
     for (const panel of document.querySelectorAll(".panel")) panel.classList.remove("chosen");
   }
 
@@ -200,8 +201,9 @@ export class Work {
       this.told.signedOut();
       return;
     }
-    this.busy = !(error instanceof Refused && error.status === 422); // a sound that is not there can be a bad clip
-    this.cover(error.message, retry);
+    const unheard = error instanceof Refused && error.status === 422; // a sound that is not there can be a bad clip
+    this.busy = !unheard;
+    this.cover(unheard ? `${error.message}. Or call it a bad clip.` : error.message, retry);
     if (error instanceof Away) setTimeout(() => this.retry === retry && retry(), AGAIN_MS);
   }
 
@@ -214,6 +216,7 @@ export class Work {
 
   showProgress() {
     const { answered, done, pairs } = this.progress;
+    element("bar").value = done / pairs;
     element("progress").textContent = `${answered} answered by you · ${done} of ${pairs} pairs done`;
   }
 
