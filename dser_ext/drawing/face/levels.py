@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from dser_ext.audio import SAMPLE_RATE
 
 HOP = SAMPLE_RATE // 100  # samples, 10 ms: shorter than any sound of speech
-WINDOW_SECONDS = 0.05  # heard around each moment: a mouth is no faster
+WINDOW_SECONDS = 0.06  # heard around each moment: a mouth is no faster
 LOUD = 95  # percentile of a line's own power that opens the mouth wide
 RANGE_DB = 28.0  # below that the mouth is shut
 SILENCE = 1e-7  # mean square, -70 dB of full scale: nothing that a mouth made

@@ -83,8 +83,11 @@ def _frames(
             DserWarning,
             stacklevel=3,
         )
-    for number, seconds in enumerate(times):
-        weights = {name: float(np.interp(seconds, face.times, face.weights[:, index])) for index, name in known}
-        yield stage.frame(float(seconds), weights)
+    places = np.interp(times, face.times, np.arange(len(face.times)))  # among the animation's frames
+    for number, (seconds, place) in enumerate(zip(times.tolist(), places.tolist(), strict=True)):
+        before = int(place)
+        after = min(before + 1, len(face.times) - 1)
+        row = face.weights[before] + (place - before) * (face.weights[after] - face.weights[before])
+        yield stage.frame(seconds, {name: float(row[index]) for index, name in known})
         if progress:
             progress(number + 1, len(times))
