@@ -30,6 +30,8 @@ from dser_ext.drawing.face.surface import slid, smooth_step
 
 HINGE = np.array([0.0, -0.09, -0.02])  # that the jaw turns around
 JAW_TURN = np.radians(17)
+JAW_SHIFT = {"Jaw": (0.028, 0.0, 0.0), "JawForward": (0.0, 0.0, 0.024)}
+MOUTH_SHIFT = np.array([0.036, 0.0, 0.0])
 LEAST_MOVE = 1e-6  # heads; less is none
 LOOK_ACROSS, LOOK_UP, LOOK_DOWN = np.radians((26, 20, 22))
 X, Y = MOUTH_HALF, float(MOUTH[1])
@@ -223,6 +225,10 @@ def _moved_by_bones(name: str, head: Part) -> Floats:
     base, side = _sided(name)
     if base == "JawOpen":
         return np.asarray((_turned(head.points, HINGE, 0, JAW_TURN) - head.points) * head.jaw[:, None])
+    if base in JAW_SHIFT:
+        return np.asarray(np.array(JAW_SHIFT[base]) * (side or 1) * head.jaw[:, None])
+    if base == "Mouth":
+        return _on_skin_or_ball(head, MOUTH_SHIFT * side * _lips(head)[:, None])
     if not base.startswith("EyeLook"):
         return np.zeros_like(head.points)
     axis, angle = {
@@ -250,10 +256,14 @@ def _lid_with_gaze(base: str, head: Part, side: int) -> Floats:
 
 def _closed(opened: Floats, head: Part) -> Floats:
     """Lips that stay together while the jaw is fully open: both meet half way."""
-    near = np.exp(-(((head.apart[:, :2] - MOUTH) / (1.4 * X, 0.085)) ** 2).sum(axis=1))
-    lips = np.minimum(1, 1.6 * near) * head.soft
     lower_lip = np.argmin(np.linalg.norm(head.apart[:, :2] - (0.0, DOWN), axis=1) + 9 * (head.soft < 1))
-    return np.asarray(lips[:, None] * (opened[lower_lip] / 2 - opened))
+    return np.asarray(_lips(head)[:, None] * (opened[lower_lip] / 2 - opened))
+
+
+def _lips(head: Part) -> Floats:
+    """1 for points of the lips, less and less around them, (n,)."""
+    near = np.exp(-(((head.apart[:, :2] - MOUTH) / (1.4 * X, 0.085)) ** 2).sum(axis=1))
+    return np.asarray(np.minimum(1, 1.6 * near) * smooth_step(0.0, 0.12, head.apart[:, 2]) * head.soft)
 
 
 def _turned(points: Floats, centre: Floats, axis: int, angle: float) -> Floats:

@@ -24,6 +24,7 @@ from dser_ext.errors import DserWarning, FormatError
 from dser_ext.formats.blendshapes import Animation
 
 SUFFIX = ".mp4"
+LIMITS = -1.0, 2.0  # of weights: beyond, a head is no head any more
 Progress = Callable[[int, int], None]
 """Told frames done, and frames in all."""
 
@@ -83,11 +84,12 @@ def _frames(
             DserWarning,
             stacklevel=3,
         )
+    limited = np.clip(face.weights, *LIMITS)
     places = np.interp(times, face.times, np.arange(len(face.times)))  # among the animation's frames
     for number, (seconds, place) in enumerate(zip(times.tolist(), places.tolist(), strict=True)):
         before = int(place)
         after = min(before + 1, len(face.times) - 1)
-        row = face.weights[before] + (place - before) * (face.weights[after] - face.weights[before])
+        row = limited[before] + (place - before) * (limited[after] - limited[before])
         yield stage.frame(seconds, {name: float(row[index]) for index, name in known})
         if progress:
             progress(number + 1, len(times))

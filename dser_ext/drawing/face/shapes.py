@@ -22,8 +22,7 @@ from dser_ext.emotion.curves import Curves
 from dser_ext.emotion.names import A2F_EMOTIONS
 from dser_ext.formats.blendshapes import ARKIT_BLENDSHAPES, Animation
 
-NOT_SHAPED = ("JawForward", "JawLeft", "JawRight", "MouthLeft", "MouthRight", "TongueOut")
-SHAPES = tuple(name for name in ARKIT_BLENDSHAPES if name not in NOT_SHAPED)
+SHAPES = tuple(name for name in ARKIT_BLENDSHAPES if name != "TongueOut")
 """The blendshapes that the head has, in ARKit's order."""
 
 LOOKS: dict[str, tuple[str, dict[str, float]]] = {

@@ -11,7 +11,8 @@ from dser_ext.drawing.face.parts import Layer
 from dser_ext.drawing.face.shapes import SHAPES, TABLE
 from dser_ext.emotion.names import A2F_EMOTIONS
 
-SIDES = [name.removesuffix("Left") for name in SHAPES if name.endswith("Left")]
+WHOLE = ("Jaw", "Mouth")  # move as one to a side
+SIDES = [base for name in SHAPES if name.endswith("Left") and (base := name.removesuffix("Left")) not in WHOLE]
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +123,15 @@ def test_shapes_move_what_they_are_named_after(
     most = np.linalg.norm(delta, axis=1).argmax()
     assert delta[most, 1] * direction > 0.01
     assert between[0] < bust.vertices[most, 1] < between[1]
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_jaw_and_mouth_go_to_both_sides_alike(bust: Head, name: str) -> None:
+    left, right = bust.shapes[f"{name}Left"], bust.shapes[f"{name}Right"]
+    assert left[:, 0].max() > 0.02
+    assert left[:, 0].min() > -1e-3
+    assert left[:, 0] == pytest.approx(-right[:, 0], abs=8e-3)  # the cheeks curve away
+    assert np.average(bust.vertices[:, 0], weights=np.abs(left[:, 0])) == pytest.approx(0, abs=0.01)
 
 
 def test_the_jaw_takes_the_lower_teeth_along_and_leaves_the_upper_ones(bust: Head) -> None:

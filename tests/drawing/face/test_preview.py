@@ -10,6 +10,7 @@ import pytest
 
 from dser_ext.audio import SAMPLE_RATE, AudioArray
 from dser_ext.drawing.face.preview import preview
+from dser_ext.drawing.face.shapes import SHAPES
 from dser_ext.drawing.face.stage import MARGIN, PANEL_BOTTOM, PANEL_TOP, SIZE, WAVEFORM_BINS, Stage
 from dser_ext.emotion.colours import A2F_COLOURS
 from dser_ext.emotion.curves import Curves
@@ -104,6 +105,13 @@ def test_an_animation_of_another_head_warns_once(tmp_path: Path) -> None:
     with pytest.warns(DserWarning, match=r"browRaise, tailWag") as said:
         preview(tmp_path / "a.mp4", tone(0.1), other, 20)
     assert len(said) == 1
+
+
+def test_absurd_weights_still_leave_a_head(tmp_path: Path) -> None:
+    wild = Animation(SHAPES, np.array([0.0]), np.where(np.arange(len(SHAPES)) % 2, 3e38, -3e38)[None])
+    preview(tmp_path / "a.mp4", tone(0.05), wild, 20)
+    frame = pictures(tmp_path / "a.mp4")[0]
+    assert frame[100, 398].max() < 150, "hair where it always is"
 
 
 def test_progress_is_told_frame_by_frame(tmp_path: Path) -> None:
