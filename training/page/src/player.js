@@ -16,11 +16,19 @@ export class Player {
     this.audio.addEventListener("ended", () => this.ended());
   }
 
-  async load(wav) {
+  // Nothing to hear, and nothing heard.
+  empty() {
+    this.audio.pause();
     URL.revokeObjectURL(this.audio.src);
+    this.audio.removeAttribute("src");
+    this.audio.load();
     this.span = null;
     this.parts.clear();
     this.before = 0;
+  }
+
+  async load(wav) {
+    this.empty();
     this.audio.src = URL.createObjectURL(new Blob([wav], { type: "audio/wav" }));
     await new Promise((done, failed) => {
       this.audio.onloadeddata = done;

@@ -105,8 +105,8 @@ export class Work {
   }
 
   leave() {
-    this.player.pause();
     this.question = null;
+    this.player.empty();
     this.stage.show(null);
     this.wave.show([]);
     this.changed();

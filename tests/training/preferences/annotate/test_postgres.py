@@ -33,15 +33,17 @@ def unprivileged() -> str | None:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     """URL of a fresh server that listens on a socket in its own folder."""
-    pg_ctl = shutil.which("pg_ctl")
-    if pg_ctl is None or not (initdb := Path(pg_ctl).resolve().with_name("initdb")).is_file():
+    known = [Path(found) for found in [shutil.which("pg_ctl")] if found]
+    known += Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")  # where Debian has it, and no path leads
+    pg_ctl = next((path.resolve() for path in known if path.resolve().with_name("initdb").is_file()), None)
+    if pg_ctl is None:
         pytest.skip("no PostgreSQL server is installed (pg_ctl and initdb)")
     user = unprivileged()
     folder = Path(tempfile.mkdtemp(prefix="pg"))  # short: a socket's path has at most 107 characters
     if user is not None:
         shutil.chown(folder, user)
     data, told = folder / "data", {"user": user, "cwd": folder, "check": True, "stdout": subprocess.DEVNULL}
-    subprocess.run([initdb, "-D", data, "-U", "team", "-A", "trust", "--no-sync"], **told)
+    subprocess.run([pg_ctl.with_name("initdb"), "-D", data, "-U", "team", "-A", "trust", "--no-sync"], **told)
     options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
     subprocess.run([pg_ctl, "-D", data, "-l", folder / "log", "-w", "-o", options, "start"], **told)
     try:
