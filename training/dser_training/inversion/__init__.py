@@ -1,0 +1,1 @@
+"""Emotions back from facial animation, by inverting an Audio2Face network (paper, equation 8)."""

@@ -1,0 +1,210 @@
+"""Networks that animate a face from sound and emotions, as inversion needs them.
+
+`OnnxNetwork` is a folder with one of NVIDIA's regression networks, v2.3 (notes on its interface: docs/INVERSION.md).
+What depends on the sound alone is computed once for a line, and only the rest again for other emotions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import TensorProto
+from onnx.utils import Extractor
+
+from dser_ext.audio import SAMPLE_RATE
+from dser_ext.emotion.names import A2F_EMOTIONS
+from dser_ext.errors import DserError
+
+WINDOW, MIDDLE = 8320, 4160
+"""Samples that a frame is told from, and which of them is its moment."""
+IMPLICIT = 16
+ROWS = 128  # frames at a time
+NETWORK, ABOUT, DATA, CODES = "network.onnx", "network_info.json", "model_data.npz", "implicit_emo_db.npz"
+
+Floats = NDArray[np.float32]
+
+
+class NetworkError(DserError):
+    """A network that cannot be used."""
+
+
+class Face(Protocol):
+    """A network that has heard a line of F frames."""
+
+    frames: int
+
+    def animate(self, emotions: Floats) -> Floats:
+        """Emotions (F, 10) in Audio2Face's order → the animation, (F, N)."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a network's outputs are, in this order: columns of skin, of tongue, jaw keypoints and eyes."""
+
+    skin: int
+    tongue: int
+    jaw: int
+    eyes: int
+
+    @property
+    def size(self) -> int:
+        """N."""
+        return self.skin + self.tongue + self.jaw + self.eyes
+
+
+def windows(samples: Floats, times: NDArray[np.float64]) -> Floats:
+    """What a network hears of each frame, (F, WINDOW), silence beyond the ends. samples: (n,) at 16 kHz. times: s."""
+    padded = np.pad(samples, (MIDDLE, WINDOW))
+    starts = np.clip(np.round(times * SAMPLE_RATE).astype(int), 0, len(samples))
+    return np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[starts]
+
+
+class OnnxNetwork:
+    """A regression network, `input` (B, 1, 8320) and `emotion` (B, 1, 26) → `result` (B, 1, N), in ONNX Runtime.
+
+    shot, frame: the row of implicit_emo_db.npz that stands for the sixteen implicit emotions; held fixed. Raises
+    NetworkError naming what is not as it should be.
+    """
+
+    def __init__(self, folder: str | Path, shot: str = "", frame: int = 0) -> None:
+        self.folder = Path(folder)
+        self.parts = _parts(self.folder)
+        self.implicit = _code(self.folder, shot, frame)
+        model = _model(self.folder / NETWORK, self.parts)
+        kept = heard(model)
+        extractor = Extractor(onnx.shape_inference.infer_shapes(model))
+        self._kept = kept
+        self._hears = _session(extractor.extract_model(["input"], kept)) if kept != ["input"] else None
+        self._tells = _session(extractor.extract_model([*kept, "emotion"], ["result"]))
+
+    def of(self, samples: Floats, times: NDArray[np.float64]) -> OnnxFace:
+        """What it makes of a line: samples (n,) at 16 kHz, and the moments of frames in s, (F,)."""
+        made: dict[str, list[Floats]] = {name: [] for name in self._kept}
+        for rows in in_rows(len(times)):
+            given = windows(samples, times[rows])[:, None]
+            outputs = self._hears.run(self._kept, {"input": given}) if self._hears else [given]
+            for name, output in zip(self._kept, outputs, strict=True):
+                made[name].append(output)
+        return OnnxFace(self._tells, {name: np.concatenate(all_of) for name, all_of in made.items()}, self.implicit)
+
+
+class OnnxFace:
+    """A Face by ONNX Runtime."""
+
+    def __init__(self, session: Any, heard: dict[str, Floats], implicit: Floats) -> None:
+        self._session, self._heard, self._implicit = session, heard, implicit
+        self.frames = len(next(iter(heard.values())))
+
+    def animate(self, emotions: Floats) -> Floats:
+        """Emotions (F, 10) → (F, N)."""
+        implicit = np.broadcast_to(self._implicit, (len(emotions), IMPLICIT))
+        codes = np.concatenate([implicit, emotions], axis=1).astype(np.float32)[:, None]
+        made = [
+            self._session.run(["result"], {"emotion": codes[rows]} | {k: v[rows] for k, v in self._heard.items()})[0]
+            for rows in in_rows(self.frames)
+        ]
+        return np.concatenate(made)[:, 0]
+
+
+def in_rows(count: int) -> Iterator[slice]:
+    """Frames some at a time."""
+    for start in range(0, count, ROWS):
+        yield slice(start, min(count, start + ROWS))
+
+
+def heard(model: onnx.ModelProto) -> list[str]:
+    """The tensors that depend on the sound alone and are all that the rest of the network needs of it."""
+    graph = model.graph
+    constant = {weight.name for weight in graph.initializer} | {""}
+    moved, of_sound = {"emotion"}, {"input"}
+    made_by = {}
+    for node in graph.node:  # in an order in which each comes after what it needs
+        made_by |= dict.fromkeys(node.output, node)
+        for kind in (moved, of_sound):
+            if kind.intersection(node.input):
+                kind.update(node.output)
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    kinds = {value.name: value.type.tensor_type.elem_type for value in [*inferred.value_info, *inferred.input]}
+    kept: list[str] = []
+    needed = [name for node in graph.node if moved.intersection(node.output) for name in node.input]
+    while needed:
+        name = needed.pop()
+        if name in constant or name in moved or name in kept or name not in of_sound:
+            continue
+        if kinds.get(name) == TensorProto.FLOAT:
+            kept.append(name)
+        else:  # shapes and the like, which another number of rows would change
+            needed += made_by[name].input
+    return sorted(kept)
+
+
+def _session(model: onnx.ModelProto) -> Any:
+    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def _model(path: Path, parts: Parts) -> onnx.ModelProto:
+    try:
+        model = onnx.load(path)
+        onnx.checker.check_model(model)
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise NetworkError(f"{path}: no ONNX network can be read there ({reason})") from error
+    shapes = {
+        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in [*model.graph.input, *model.graph.output]
+    }
+    wanted = {"input": WINDOW, "emotion": IMPLICIT + len(A2F_EMOTIONS), "result": parts.size}
+    for name, size in wanted.items():
+        if name not in shapes:
+            raise NetworkError(
+                f"{path}: has no {name!r}, but {', '.join(shapes)}; only regression networks v2.3 can be inverted"
+            )
+        if len(shapes[name]) != 3 or shapes[name][-1] not in (size, 0):
+            raise NetworkError(f"{path}: its {name!r} is {shapes[name]} and not B × 1 × {size}, which {ABOUT} says")
+    return model
+
+
+def _parts(folder: Path) -> Parts:
+    path = folder / ABOUT
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        params = about["params"]
+        named = [name.lower() for name in params["explicit_emotions"]]
+        parts = Parts(
+            int(params["num_shapes_skin"]),
+            int(params["num_shapes_tongue"]),
+            int(params["result_jaw_size"]),
+            int(params["result_eyes_size"]),
+        )
+        implicit = int(params["implicit_emotion_len"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NetworkError(f"{path}: does not tell what the network's outputs are ({error!r})") from error
+    if named != list(A2F_EMOTIONS) or implicit != IMPLICIT:
+        raise NetworkError(
+            f"{path}: a network of other emotions ({implicit} implicit; {', '.join(named)}); "
+            "only regression networks v2.3 can be inverted"
+        )
+    return parts
+
+
+def _code(folder: Path, shot: str, frame: int) -> Floats:
+    path = folder / CODES
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            names = [str(name) for name in file["emo_spec_names"]]
+            starts, sizes, codes = file["emo_spec_start"], file["emo_spec_size"], file["emo_db"]
+    except (OSError, ValueError, KeyError) as error:
+        raise NetworkError(f"{path}: no implicit emotions can be read there ({error})") from error
+    if not shot:
+        shot = names[0]
+    if shot not in names or not 0 <= frame < sizes[names.index(shot)]:
+        raise NetworkError(f"{path}: has no frame {frame} of a shot {shot!r}; shots are {', '.join(names)}")
+    return np.asarray(codes[starts[names.index(shot)] + frame], np.float32)
