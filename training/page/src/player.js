@@ -102,7 +102,7 @@ export class Player {
   tick() {
     const now = this.seconds;
     const step = now - this.before;
-    if (this.playing && step > 0 && step < 1) this.hear(this.before, now);
+    if (step > 0 && step < 1) this.hear(this.before, now); // whoever seeks says so
     this.before = now;
     if (this.span && this.playing && now >= this.span[1]) this.seek(this.span[0]);
   }
@@ -115,7 +115,7 @@ export class Player {
   }
 
   ended() {
-    if (this.length - this.before < 1) this.hear(this.before, this.length);
+    this.tick();
     if (this.span) this.replay();
     this.changed();
   }
