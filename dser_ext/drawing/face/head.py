@@ -36,7 +36,7 @@ class Head:
 
 @cache
 def head() -> Head:
-    """The head; made once, in half a second."""
+    """The head; made once, in about a second."""
     layers, whole = joined([*skin(), *features()])
     return Head(
         whole.points.astype(np.float32),

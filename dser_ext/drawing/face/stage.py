@@ -23,7 +23,7 @@ from dser_ext.envelope import Envelope
 
 SIZE = 720  # pixels of the square picture
 DPI = 100
-SCALE, MIDDLE, YAW = 424, (398, 272), -0.22  # of the head: see `Renderer`; turned a little, as in a portrait
+SCALE, MIDDLE, YAW = 424, (398, 282), -0.22  # of the head: see `Renderer`; turned a little, as in a portrait
 MARGIN = 28
 PANEL_TOP, PANEL_BOTTOM = 588, 684
 PANEL_WIDTH = SIZE - 2 * MARGIN
