@@ -1,6 +1,6 @@
 """Networks that animate a face from sound and emotions, as inversion needs them.
 
-`OnnxNetwork` is a folder with one of NVIDIA's regression networks, v2.3 (notes on its interface: docs/INVERSION.md).
+`OnnxNetwork` is a folder with one of NVIDIA's regression networks, v2.3, by their SDK's interface; none is shipped.
 What depends on the sound alone is computed once for a line, and only the rest again for other emotions.
 """
 

@@ -38,7 +38,7 @@ class Prior:
     change from a frame to the next, solved for all frames together.
     """
 
-    sparsity: float = 1e-3
+    sparsity: float = 1e-4
     smoothness: float = 0.0
 
 
