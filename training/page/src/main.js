@@ -37,7 +37,7 @@ function askWho(token) {
   element("name").focus();
 }
 
-async function start({ name, work: key }) {
+async function start({ name, store }) {
   element("who").textContent = name;
   show("work");
   if (work === null) {
@@ -48,10 +48,10 @@ async function start({ name, work: key }) {
     } catch {
       throw new Error("This browser shows no 3D; switch on hardware acceleration or WebGL, or take another browser.");
     }
-    work = new Work(stage, key, name, { finished, signedOut: begin });
+    work = new Work(stage, { finished, signedOut: begin });
     connect(work);
   }
-  await work.next();
+  await work.ask(name, store);
 }
 
 function finished({ answered, undo }) {

@@ -1,8 +1,8 @@
 // An answer that the server has not confirmed yet: kept by the browser, through reloads, until it has.
 
 export class Pending {
-  constructor(work, name) {
-    this.key = `dser-pending ${work} ${name}`;
+  constructor(store, name) {
+    this.key = `dser-pending ${store} ${name}`;
   }
 
   get() {

@@ -13,10 +13,10 @@ const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 export class Work {
   // told: { finished(progress), signedOut() }
-  constructor(stage, work, name, told) {
+  constructor(stage, told) {
     this.stage = stage;
     this.told = told;
-    this.pending = new Pending(work, name);
+    this.pending = null;
     this.player = new Player(element("audio"), () => this.changed());
     this.wave = new Wave(element("wave"), this.player);
     this.question = null;
@@ -27,6 +27,12 @@ export class Work {
     element("retry").addEventListener("click", () => this.retry?.());
     document.addEventListener("visibilitychange", () => this.seen());
     requestAnimationFrame(() => this.frame());
+  }
+
+  // Begin, or go on, with the questions of somebody. store: what its key is.
+  async ask(name, store) {
+    this.pending = new Pending(store, name);
+    await this.next();
   }
 
   frame() {

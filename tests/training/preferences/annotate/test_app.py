@@ -245,7 +245,7 @@ class TestATeam:
     def test_needs_the_token(self, open_page, team):
         page = open_page(team, TEAM)
         assert page.get("/").status_code == 200
-        assert page.get("/api/session").json() == {"name": None, "token": True, "work": None}
+        assert page.get("/api/session").json() == {"name": None, "token": True, "store": None}
         assert page.get("/api/head").status_code == 401
         for wrong in ("", "wrong", TOKEN + " ", gate.proof(TOKEN)):
             assert page.post("/api/sign-in", json={"name": "Anna", "token": wrong}).status_code == 401

@@ -75,7 +75,7 @@ class _Pages:
         name = gate.name_in(given) if inside else None
         known = name if name is not None and self._store.known(name) is not None else None
         asked = self._door.token is not None and not inside
-        return JSONResponse({"name": known, "token": asked, "work": self._store.key if inside else None})
+        return JSONResponse({"name": known, "token": asked, "store": self._store.key if inside else None})
 
     def sign_in(self, request: Request, body: dict[str, Any]) -> Response:
         name, token = body.get("name"), body.get("token", "")

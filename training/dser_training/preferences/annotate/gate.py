@@ -20,7 +20,7 @@ OPEN_PATHS = ("/", "/figures", "/api/session", "/api/sign-in")
 
 HEADERS = {
     "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src blob:; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src blob:; "
         "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
