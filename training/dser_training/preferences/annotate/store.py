@@ -166,7 +166,6 @@ class Store:
 
     def answered(self) -> Sequence[Assignment]:
         """All questions with an answer, in the order of the answers; with their annotators."""
-
         query = select(Assignment).join(Answer).order_by(Answer.answered_at, Answer.id)
         query = query.options(joinedload(Assignment.annotator), joinedload(Assignment.answer))
         return self.transaction(lambda session: session.scalars(query).all())
@@ -225,34 +224,19 @@ class Store:
         pair = self._free_pair(session, annotator)
         if pair is None:
             return None
+        put = Assignment(annotator_id=annotator, number=before + 1, open=True, put_at=self._now())
         if chance.random() < self._checks:
-            kind, pair, (left, right) = self._check(session, annotator, before, chance)
-            return self._put(session, annotator, before + 1, kind, pair, left, right, None)
-        claim = None if pair in self.shared else pair
-        late = Assignment.put_at <= self._now() - PATIENCE
-        session.execute(update(Assignment).where(Assignment.claim == pair, late).values(claim=None, open=False))
-        whose = Assignment.annotator_id == annotator, Assignment.kind == ORDINARY, Assignment.pair == pair
-        if (again := session.scalar(select(Assignment).where(*whose))) is not None:  # theirs before, for too long
-            again.claim, again.open, again.put_at = claim, True, self._now()
-            return again
-        left, right = chance.sample(_both(self.sheet.pairs[pair]), 2)
-        return self._put(session, annotator, before + 1, ORDINARY, pair, left, right, claim)
-
-    def _put(
-        self,
-        session: Session,
-        annotator: int,
-        number: int,
-        kind: str,
-        pair: int,
-        left: int,
-        right: int,
-        claim: int | None,
-    ) -> Assignment:
-        put = Assignment(
-            annotator_id=annotator, number=number, kind=kind, pair=pair, left=left, right=right, claim=claim,
-            open=True, put_at=self._now(),
-        )  # fmt: skip
+            put.kind, put.pair, put.left, put.right = self._check(session, annotator, before, chance)
+        else:
+            claim = None if pair in self.shared else pair
+            late = Assignment.put_at <= self._now() - PATIENCE
+            session.execute(update(Assignment).where(Assignment.claim == pair, late).values(claim=None, open=False))
+            whose = Assignment.annotator_id == annotator, Assignment.kind == ORDINARY, Assignment.pair == pair
+            if (again := session.scalar(select(Assignment).where(*whose))) is not None:  # theirs before, for too long
+                again.claim, again.open, again.put_at = claim, True, self._now()
+                return again
+            put.kind, put.pair, put.claim = ORDINARY, pair, claim
+            put.left, put.right = chance.sample(_both(self.sheet.pairs[pair]), 2)
         session.add(put)
         session.flush()
         return put
@@ -272,10 +256,8 @@ class Store:
                 taken.add(pair)
         return next((pair for pair in range(len(self.sheet.pairs)) if pair not in taken), None)
 
-    def _check(
-        self, session: Session, annotator: int, before: int, chance: random.Random
-    ) -> tuple[str, int, list[int]]:
-        """A question that checks attention: kind, pair, and sides."""
+    def _check(self, session: Session, annotator: int, before: int, chance: random.Random) -> tuple[str, int, int, int]:
+        """A question that checks attention: kind, pair, left, right."""
         own = select(Assignment).where(Assignment.annotator_id == annotator)
         repeated = set(session.scalars(own.where(Assignment.kind == AGAIN).with_only_columns(Assignment.pair)))
         decided = own.join(Answer).where(
@@ -286,11 +268,11 @@ class Store:
         old = [each for each in session.scalars(decided.order_by(Assignment.number)) if each.pair not in repeated]
         if old and chance.random() < 0.5:
             first = chance.choice(old)
-            return AGAIN, first.pair, [first.right, first.left]
+            return AGAIN, first.pair, first.right, first.left
         pair = chance.randrange(len(self.sheet.pairs))
         sides = [chance.choice(_both(self.sheet.pairs[pair])), sheets.BROKEN]
         chance.shuffle(sides)
-        return BROKEN, pair, sides
+        return BROKEN, pair, *sides
 
 
 def _both(pair: SheetPair) -> tuple[int, int]:
