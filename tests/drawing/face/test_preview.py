@@ -126,6 +126,7 @@ def test_another_suffix_is_an_error_before_any_work(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_line(tmp_path: Path) -> None:
     peaks = []
     for seconds in (5.0, 5.0, 120.0):
