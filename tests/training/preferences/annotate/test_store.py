@@ -323,4 +323,4 @@ class TwoAnnotators(RuleBasedStateMachine):
 
 @pytest.mark.slow
 class TestTwoAnnotators(TwoAnnotators.TestCase):
-    settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+    settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
