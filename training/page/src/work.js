@@ -20,11 +20,12 @@ export class Work {
     this.player = new Player(element("audio"), () => this.changed());
     this.wave = new Wave(element("wave"), this.player);
     this.question = null;
+    this.retry = null;
     this.progress = null;
     this.busy = false;
     this.known = new Set(); // questions whose line was heard, for those that come back by undo
     this.watch = { seconds: 0, since: null }; // that the question was in sight
-    element("retry").addEventListener("click", () => this.retry?.());
+    element("retry").addEventListener("click", () => this.again(this.retry));
     document.addEventListener("visibilitychange", () => this.seen());
     requestAnimationFrame(() => this.frame());
   }
@@ -210,11 +211,18 @@ export class Work {
     const unheard = error instanceof Refused && error.status === 422; // a sound that is not there can be a bad clip
     this.busy = !unheard;
     this.cover(unheard ? `${error.message}. Or call it a bad clip.` : error.message, retry);
-    if (error instanceof Away) setTimeout(() => this.retry === retry && retry(), AGAIN_MS);
+    if (error instanceof Away) setTimeout(() => this.again(retry), AGAIN_MS);
+  }
+
+  // Try what failed once more, unless that was done already.
+  again(retry) {
+    if (retry === null || retry !== this.retry) return;
+    this.cover("Trying again …");
+    retry();
   }
 
   cover(sentence, retry = null) {
-    this.retry = retry && (() => ((this.retry = null), retry()));
+    this.retry = retry;
     element("cover").hidden = sentence === null;
     element("cover-text").textContent = sentence ?? "";
     element("retry").hidden = retry === null;

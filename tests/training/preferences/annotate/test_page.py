@@ -213,6 +213,12 @@ def test_twenty_comparisons_with_everything_that_happens_to_people(browser, serv
     server.start()
     person.wait_for(len(said))
 
+    browser.set_offline(True)
+    person.tab.keyboard.press("u")
+    person.tab.wait_for_selector("text=The server cannot be reached.")
+    browser.set_offline(False)
+    person.wait_for(len(said))  # by itself, at the question that it was at
+    person.tab.keyboard.press("r")
     person.wait_until_heard()
     browser.set_offline(True)
     person.answer("other", confirmed=False)
