@@ -153,6 +153,7 @@ KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "int | None": ("a whole number", (int, type(None))),
     "float": ("a number", (int, float)),
     "float | None": ("a number", (int, float, type(None))),
+    "float | str": ("a number or a word", (int, float, str)),
     "tuple[float, float]": ("two numbers, [LOW, HIGH]", (tuple,)),
     "list[str]": ("a list", (list,)),
     "dict[str, str]": ("names and values", (dict,)),

@@ -55,9 +55,13 @@ def _parser() -> argparse.ArgumentParser:
     instead.add_argument("--import", metavar="FILE", dest="take_up", help="take up the answers in a file, and end")
     instead.add_argument("--figures", action="store_true", help="tell how far the work is, and end")
     command("preference", "stage 3: train a model's head on what people preferred, and write it as a model bundle")
+    command("invert", "emotions back from facial animation, through an Audio2Face network")
     command("export", "write a run as a model bundle").add_argument("--bundle", required=True, help="folder to write")
     evaluate = command("evaluate", "measure a model bundle on CREMA-D, RAVDESS, read speech and what is no speech")
-    evaluate.add_argument("--bundle", required=True, help="folder of the model")
+    evaluate.add_argument(
+        "--bundle", required=True, action="append", help="folder of the model; with --truth of several"
+    )
+    evaluate.add_argument("--truth", nargs="+", metavar="FILE", help="measure on tracks that invert wrote, instead")
     evaluate.add_argument("--output", metavar="DIR", help="folder for the report and its pictures")
     evaluate.add_argument("--sets", nargs="+", metavar="SET", help="develop, test, ravdess, read; all if not given")
     evaluate.add_argument("--robustness", action="store_true", help="also in noise, by telephone, as MP3, with pauses")
@@ -88,6 +92,16 @@ def _run(options: argparse.Namespace) -> object:
 
         config = settings.load(options.config, options.overrides)
         return serve.annotate(config, export=options.export, take_up=options.take_up, show=options.figures)
+    if options.command == "invert":
+        from dser_training.inversion import config as inversion
+        from dser_training.inversion.invert import invert
+
+        return invert(inversion.load(options.config, options.overrides))
+    if options.command == "evaluate" and options.truth:
+        from dser_training.inversion import score
+
+        how = score.load(options.config, options.overrides)
+        return score.score(options.truth, options.bundle, how, options.output, as_json=options.json)
     from dser_training.config import CONFIGS, ConfigError, load
 
     config = load(options.config, options.overrides)
@@ -103,9 +117,11 @@ def _run(options: argparse.Namespace) -> object:
     from dser_training.evaluation.evaluate import evaluate
     from dser_training.evaluation.sets import SETS
 
+    if len(options.bundle) > 1:
+        raise ConfigError("one model is measured at a time; name one --bundle")
     sets = options.sets or tuple(SETS)
     return evaluate(
-        config, options.bundle, options.output, sets=sets, robustness=options.robustness, as_json=options.json
+        config, options.bundle[0], options.output, sets=sets, robustness=options.robustness, as_json=options.json
     )
 
 

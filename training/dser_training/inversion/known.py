@@ -11,7 +11,8 @@ from itertools import combinations
 
 import numpy as np
 
-from dser_training.inversion.solver import COUNT, Doubles, Fit
+from dser_training.inversion.network import Doubles
+from dser_training.inversion.solver import COUNT, Fit
 
 UNSEEN = 1e-3  # of the strongest direction's answer, below which a direction is not seen
 LOST = 0.3  # standard deviation of a direction, from which on noise drowns it: a uniform emotion has it, too
@@ -38,24 +39,39 @@ class Known:
 
 def known(fit: Fit) -> Known:
     """What is known of the emotions of a fit."""
-    frames, size, _ = fit.jacobian.shape
-    noise = float(np.sqrt(np.square(fit.residual).sum() / max(1, frames * max(1, size - COUNT))))
     information = np.einsum("fmi,fmj->fij", fit.jacobian, fit.jacobian)
     strength, basis = np.linalg.eigh(information)  # weakest first
     seen = np.sqrt(np.maximum(strength, 0))
-    open_ = (seen < UNSEEN * seen.max()) | (noise > LOST * seen)
-    deviation = np.where(open_, 0, noise / np.maximum(seen, TINY))
-    spread = REACH * np.sqrt(np.einsum("fik,fk->fi", np.square(basis), np.square(deviation)))
+    shown = seen >= UNSEEN * seen.max()
+    along = fit.jacobian @ basis  # what moving along each direction does to the animation
+    inverse = np.where(shown, 1 / np.maximum(strength, TINY), 0)
+    variance = _variance(fit.residual, np.einsum("fmk,fk->fm", np.square(along), inverse))
+    deviation = inverse * np.sqrt(np.einsum("fmk,m->fk", np.square(along), variance))
+    open_ = ~shown | (deviation > LOST)
+    reach = np.einsum("fik,fk,fmk->fim", basis, np.where(open_, 0, inverse), along, optimize=True)
+    spread = REACH * np.sqrt(np.einsum("fim,m->fi", np.square(reach), variance))
     unseen = open_.sum(axis=1)
     low, high = np.zeros_like(fit.emotions), np.ones_like(fit.emotions)
     for count in range(MOST_UNSEEN + 1):
         rows = np.flatnonzero(unseen == count)
         for start in range(0, len(rows), ROWS):
             some = rows[start : start + ROWS]
-            low[some], high[some] = _range(fit.emotions[some], basis[some, :, :count], spread[some])
+            open_first = np.argsort(~open_[some], axis=1, kind="stable")[:, :count]
+            directions = np.take_along_axis(basis[some], open_first[:, None], axis=2)
+            low[some], high[some] = _range(fit.emotions[some], directions, spread[some])
     total_strength, directions = np.linalg.eigh(information.mean(axis=0))
     hidden = np.sqrt(np.maximum(total_strength, 0)) < UNSEEN * np.sqrt(max(total_strength[-1], TINY))
+    noise = float(np.sqrt(variance.mean()))
     return Known(np.clip(low - spread, 0, 1), np.clip(high + spread, 0, 1), unseen, noise, directions[:, hidden])
+
+
+def _variance(residual: Doubles, leverage: Doubles) -> Doubles:
+    """Of each weighted value of the animation by itself, (M,): noise and misfit are not the same all over the face.
+
+    leverage: (F, M), how much of each value's noise the fit takes for emotion.
+    """
+    left = np.maximum(1 - leverage, 0).sum(axis=0)
+    return np.asarray(np.square(residual).sum(axis=0) / np.maximum(left, 0.05 * len(residual)))
 
 
 def _range(emotions: Doubles, unseen: Doubles, spread: Doubles) -> tuple[Doubles, Doubles]:

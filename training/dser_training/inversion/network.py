@@ -27,9 +27,10 @@ WINDOW, MIDDLE = 8320, 4160
 """Samples that a frame is told from, and which of them is its moment."""
 IMPLICIT = 16
 ROWS = 128  # frames at a time
-NETWORK, ABOUT, DATA, CODES = "network.onnx", "network_info.json", "model_data.npz", "implicit_emo_db.npz"
+NETWORK, ABOUT, CODES = "network.onnx", "network_info.json", "implicit_emo_db.npz"
 
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 
 
 class NetworkError(DserError):
@@ -76,7 +77,7 @@ class OnnxNetwork:
 
     def __init__(self, folder: str | Path, shot: str = "", frame: int = 0) -> None:
         self.folder = Path(folder)
-        self.parts = _parts(self.folder)
+        self.about, self.parts = _about(self.folder)
         self.implicit = _code(self.folder, shot, frame)
         model = _model(self.folder / NETWORK, self.parts)
         kept = heard(model)
@@ -172,11 +173,12 @@ def _model(path: Path, parts: Parts) -> onnx.ModelProto:
     return model
 
 
-def _parts(folder: Path) -> Parts:
+def _about(folder: Path) -> tuple[dict[str, str], Parts]:
+    """Whose network it is and of which version, and its outputs."""
     path = folder / ABOUT
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
-        params = about["params"]
+        params, who = about["params"], about["id"]
         named = [name.lower() for name in params["explicit_emotions"]]
         parts = Parts(
             int(params["num_shapes_skin"]),
@@ -187,19 +189,27 @@ def _parts(folder: Path) -> Parts:
         implicit = int(params["implicit_emotion_len"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise NetworkError(f"{path}: does not tell what the network's outputs are ({error!r})") from error
+    if who.get("type", "regression") != "regression" or not str(who.get("version", "2.3")).startswith("2."):
+        raise NetworkError(
+            f"{path}: a {who.get('type')} network, version {who.get('version')}; only regression networks v2.3 can be "
+            "inverted"
+        )
     if named != list(A2F_EMOTIONS) or implicit != IMPLICIT:
         raise NetworkError(
             f"{path}: a network of other emotions ({implicit} implicit; {', '.join(named)}); "
             "only regression networks v2.3 can be inverted"
         )
-    return parts
+    return {name: str(who.get(name, "")) for name in ("type", "actor", "version")}, parts
 
 
 def _code(folder: Path, shot: str, frame: int) -> Floats:
     path = folder / CODES
     try:
         with np.load(path, allow_pickle=False) as file:
-            names = [str(name) for name in file["emo_spec_names"]]
+            names = [
+                name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
+                for name in file["emo_spec_names"].tolist()
+            ]
             starts, sizes, codes = file["emo_spec_start"], file["emo_spec_size"], file["emo_db"]
     except (OSError, ValueError, KeyError) as error:
         raise NetworkError(f"{path}: no implicit emotions can be read there ({error})") from error

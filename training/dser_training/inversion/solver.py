@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solveh_banded
 
 from dser_ext.emotion.names import A2F_EMOTIONS
-from dser_training.inversion.network import Face, Floats
+from dser_training.inversion.network import Doubles, Face, Floats
 
 COUNT = len(A2F_EMOTIONS)
 DIFFERENCE = 0.01  # of an emotion, that the Jacobian is taken over
@@ -26,8 +26,6 @@ LESS, MORE = 0.2, 10.0  # damping after a step that was taken, and after one tha
 DAMPING = 1e-2  # at first, relative to the curvature; and the least and the most there is
 LEAST_DAMPING, MOST_DAMPING = 1e-9, 1e6
 TINY = 1e-12
-
-Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
