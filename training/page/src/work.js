@@ -96,7 +96,7 @@ export class Work {
     this.leave();
     this.cover("Loading …");
     const path = `/api/questions/${question.id}`;
-    element("line").textContent = question.line;
+    element("number").textContent = `Question ${question.id}`;
     this.stage.canvas.dataset.question = question.id;
     this.question = question; // a bad clip can be called one before it can be heard
     const [wav, outline, left, right] = await Promise.all([

@@ -87,8 +87,8 @@ class Person:
         self.tab.keyboard.press("Enter")
 
     @property
-    def line(self) -> str:
-        return self.tab.locator("#line").inner_text()
+    def number(self) -> str:
+        return self.tab.locator("#number").inner_text()
 
     @property
     def answered(self) -> int:
@@ -171,10 +171,10 @@ def test_twenty_comparisons_with_everything_that_happens_to_people(browser, serv
     person.wait_until_heard()
     assert person.answered == 7
 
-    line = person.line
+    number = person.number
     person.tab.reload()
     person.wait_for(7)
-    assert person.line == line
+    assert person.number == number
     person.tab.keyboard.press("Space")  # a page that nobody has touched may not play by itself
     check_that_faces_follow_the_sound(person)
     person.answer("one")
@@ -182,7 +182,7 @@ def test_twenty_comparisons_with_everything_that_happens_to_people(browser, serv
     second = Person(browser.new_page(), server.address, said)
     second.wait_for(8)
     person.tab.bring_to_front()
-    assert second.line == person.line
+    assert second.number == person.number
     person.tab.keyboard.press("r")
     person.wait_until_heard()
     second.tab.bring_to_front()
@@ -195,14 +195,14 @@ def test_twenty_comparisons_with_everything_that_happens_to_people(browser, serv
     second.tab.close()
 
     person.tab.keyboard.press("Space")
-    line = person.line
+    number = person.number
     person.answer("other")
     for mouse in (False, True):
         person.tab.keyboard.press("u") if not mouse else person.tab.locator("#undo").click()
         said.pop()
         person.wait_for(len(said))
     person.answer("one", mouse=True)
-    assert person.line == line
+    assert person.number == number
     person.answer("cannot tell")
 
     person.wait_until_heard()

@@ -103,7 +103,7 @@ class _Pages:
 
     def question(self, request: Request, _: dict[str, Any]) -> Response:
         question, progress = self._store.question(self._annotator(request))
-        shown = None if question is None else {"id": question.id, "line": question.line}
+        shown = None if question is None else {"id": question.id}  # a file's name may give its emotion away
         return JSONResponse({"question": shown, "progress": asdict(progress)})
 
     def sound(self, request: Request, _: dict[str, Any]) -> Response:
