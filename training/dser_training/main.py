@@ -55,7 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     instead.add_argument("--import", metavar="FILE", dest="take_up", help="take up the answers in a file, and end")
     instead.add_argument("--figures", action="store_true", help="tell how far the work is, and end")
     command("preference", "stage 3: train a model's head on what people preferred, and write it as a model bundle")
-    command("invert", "emotions back from facial animation, through an Audio2Face network")
+    invert = command("invert", "emotions back from facial animation, through an Audio2Face network")
+    invert.add_argument("--made", metavar="DIR", help="try it: make a network, and each line's animation, there")
     command("export", "write a run as a model bundle").add_argument("--bundle", required=True, help="folder to write")
     evaluate = command("evaluate", "measure a model bundle on CREMA-D, RAVDESS, read speech and what is no speech")
     evaluate.add_argument(
@@ -96,7 +97,12 @@ def _run(options: argparse.Namespace) -> object:
         from dser_training.inversion import config as inversion
         from dser_training.inversion.invert import invert
 
-        return invert(inversion.load(options.config, options.overrides))
+        settings = inversion.load(options.config, options.overrides)
+        if options.made:
+            from dser_training.inversion.loop import loop
+
+            return loop(settings, options.made)
+        return invert(settings)
     if options.command == "evaluate" and options.truth:
         from dser_training.inversion import score
 

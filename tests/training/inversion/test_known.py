@@ -33,7 +33,7 @@ def made(rank: int, frames: int, seed: int) -> tuple[LinearFace, np.ndarray]:
     return LinearFace(matrix.astype(np.float32), frames), random.uniform(size=(frames, 10))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(rank=st.sampled_from([8, 9, 10]), seed=st.integers(0, 10**6))
 def test_intervals_are_all_that_looks_the_same(rank: int, seed: int) -> None:
     face, truth = made(rank, 3, seed)

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
-from dser_training.inversion.made import PARTS, write
+from dser_training.inversion.made import PARTS
 from dser_training.inversion.network import NetworkError, OnnxFace, OnnxNetwork, windows
 from dser_training.inversion.solver import Prior, fit
 
 import dser_ext
 from dser_ext.audio import read
+from dser_ext.emotion.names import A2F_EMOTIONS
 
+ABOUT_MADE = {
+    "implicit_emotion_len": 16, "explicit_emotions": list(A2F_EMOTIONS), "num_shapes_skin": 140,
+    "num_shapes_tongue": 10, "result_jaw_size": 15, "result_eyes_size": 4,
+}  # fmt: skip
 ALIKE = np.eye(PARTS.size, dtype=np.float32)
 
 
-@pytest.fixture(scope="module")
-def face(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], OnnxFace]:
+@pytest.fixture
+def face(network_folder: Callable[..., Path]) -> Callable[[int], OnnxFace]:
     """Makes faces that have heard two seconds of the sample line, by networks of a bottleneck."""
 
     def make(bottleneck: int) -> OnnxFace:
-        network = OnnxNetwork(write(tmp_path_factory.mktemp(f"net{bottleneck}"), bottleneck))
+        network = OnnxNetwork(network_folder(bottleneck))
         return network.of(read(dser_ext.sample_line())[:32_000], np.arange(0, 2, 1 / 30))
 
     return make
@@ -68,16 +74,30 @@ def test_smoothness_holds_frames_together_where_the_animation_is_noisy(face) -> 
 
 
 @pytest.mark.slow
-def test_what_is_heard_is_heard_once_and_changes_nothing(face, tmp_path: Path) -> None:
+def test_what_is_heard_is_heard_once_and_changes_nothing(face, network_folder) -> None:
     seen = face(8)
-    network = OnnxNetwork(write(tmp_path, 8))
+    network = OnnxNetwork(network_folder(8))
     assert network._kept != ["input"]
-    whole = onnxruntime.InferenceSession(str(tmp_path / "network.onnx"))
+    whole = onnxruntime.InferenceSession(str(network.folder / "network.onnx"))
     samples, times = read(dser_ext.sample_line())[:32_000], np.arange(0, 2, 1 / 30)
     emotions = moving(len(times))
     codes = np.concatenate([np.tile(network.implicit, (len(times), 1)), emotions], axis=1)[:, None]
     once = whole.run(["result"], {"input": windows(samples, times)[:, None], "emotion": codes})[0][:, 0]
     assert np.allclose(seen.animate(emotions), once, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"version": "3.0"}, "only regression networks"),
+        ({"type": "diffusion"}, "only regression networks"),
+    ],
+)
+def test_other_networks_are_told_by_what_they_say_of_themselves(changed, said: str, tmp_path: Path) -> None:
+    about = {"id": {"type": "regression", "version": "2.3", **changed}, "params": ABOUT_MADE}
+    (tmp_path / "network_info.json").write_text(json.dumps(about))
+    with pytest.raises(NetworkError, match=said):
+        OnnxNetwork(tmp_path)
 
 
 def test_what_is_no_such_network_is_said(tmp_path: Path) -> None:

@@ -73,8 +73,8 @@ class Found:
         strongest = self.fit.emotions.mean(axis=0)
         top = ", ".join(f"{A2F_EMOTIONS[i]} {strongest[i]:.2f}" for i in np.argsort(-strongest)[:3])
         return (
-            f"{self.line.output}: {len(self.fit.emotions)} frames; the animation is {1000 * self.offset.seconds:.0f} ms "
-            f"late; {100 * self.share:.1f} % of the animation's variance is not explained; on average {top}; an "
+            f"{self.line.output}: {len(self.fit.emotions)} frames; it is {1000 * self.offset.seconds:.0f} ms late; "
+            f"{100 * self.share:.1f} % of the animation's variance is not explained; on average {top}; an "
             f"emotion is known to {unsure / 2:.2f} either way, with {self.known.unseen.mean():.1f} directions open"
         )
 

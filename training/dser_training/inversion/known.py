@@ -39,7 +39,7 @@ class Known:
 
 def known(fit: Fit) -> Known:
     """What is known of the emotions of a fit."""
-    information = np.einsum("fmi,fmj->fij", fit.jacobian, fit.jacobian)
+    information = fit.jacobian.transpose(0, 2, 1) @ fit.jacobian
     strength, basis = np.linalg.eigh(information)  # weakest first
     seen = np.sqrt(np.maximum(strength, 0))
     shown = seen >= UNSEEN * seen.max()
@@ -48,7 +48,7 @@ def known(fit: Fit) -> Known:
     variance = _variance(fit.residual, np.einsum("fmk,fk->fm", np.square(along), inverse))
     deviation = inverse * np.sqrt(np.einsum("fmk,m->fk", np.square(along), variance))
     open_ = ~shown | (deviation > LOST)
-    reach = np.einsum("fik,fk,fmk->fim", basis, np.where(open_, 0, inverse), along, optimize=True)
+    reach = (basis * np.where(open_, 0, inverse)[:, None]) @ along.transpose(0, 2, 1)
     spread = REACH * np.sqrt(np.einsum("fim,m->fi", np.square(reach), variance))
     unseen = open_.sum(axis=1)
     low, high = np.zeros_like(fit.emotions), np.ones_like(fit.emotions)

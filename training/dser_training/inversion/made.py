@@ -126,33 +126,14 @@ def network(bottleneck: int, seed: int = 0) -> tuple[MadeNetwork, Face]:
 def write(folder: str | Path, bottleneck: int, seed: int = 0) -> Path:
     """A folder as NVIDIA's are, with a made network. bottleneck: numbers between the ten emotions and the rest."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     made, moved = network(bottleneck, seed)
-    given = {"input": torch.zeros(2, 1, WINDOW), "emotion": torch.zeros(2, 1, IMPLICIT + len(A2F_EMOTIONS))}
-    rows = torch.export.Dim("B")
-    torch.onnx.export(
-        made, kwargs=given, f=folder / NETWORK, input_names=list(given), output_names=["result"],
-        dynamic_shapes={name: {0: rows} for name in given}, opset_version=18, dynamo=True, external_data=False,
-        verbose=False,
-    )  # fmt: skip
-    about = {
-        "id": {"type": "regression", "actor": "made", "version": "2.3", "output": "geometry"},
-        "params": {
-            "implicit_emotion_len": IMPLICIT,
-            "explicit_emotions": list(A2F_EMOTIONS),
-            "num_shapes_skin": PARTS.skin,
-            "num_shapes_tongue": PARTS.tongue,
-            "result_jaw_size": PARTS.jaw,
-            "result_eyes_size": PARTS.eyes,
-        },
-        "audio_params": {"buffer_len": WINDOW, "buffer_ofs": MIDDLE, "samplerate": SAMPLE_RATE},
-    }
-    with written_whole(folder / ABOUT) as file:
-        json.dump(about, file, indent=2)
-    random = np.random.default_rng(seed)
-    codes = random.normal(size=(3, IMPLICIT)).astype(np.float32)
-    shots = {"emo_spec_names": np.array([b"neutral"]), "emo_spec_start": np.array([0]), "emo_spec_size": np.array([3])}
-    np.savez(folder / CODES, emo_db=codes, **shots)
+    write_network(folder, made, seed)
+    write_mesh(folder, moved, np.random.default_rng(seed))
+    return folder
+
+
+def write_mesh(folder: Path, moved: Face, random: np.random.Generator) -> None:
+    """The mesh of a folder, and blendshapes on it that move it at random places."""
     tongue = np.linalg.qr(random.normal(size=(60, PARTS.tongue)))[0].T.reshape(PARTS.tongue, 20, 3)
     np.savez(
         folder / DATA,
@@ -171,7 +152,36 @@ def write(folder: str | Path, bottleneck: int, seed: int = 0) -> Path:
         neutral=moved.neutral.astype(np.float32),
         **dict(zip(names, deltas, strict=True)),
     )
-    return folder
+
+
+def write_network(folder: str | Path, module: nn.Module, seed: int) -> None:
+    """All of a folder but its mesh. module: as `MadeNetwork`."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    given = {"input": torch.zeros(2, 1, WINDOW), "emotion": torch.zeros(2, 1, IMPLICIT + len(A2F_EMOTIONS))}
+    rows = torch.export.Dim("B")
+    torch.onnx.export(
+        module, kwargs=given, f=folder / NETWORK, input_names=list(given), output_names=["result"],
+        dynamic_shapes={name: {0: rows} for name in given}, opset_version=18, dynamo=True, external_data=False,
+        verbose=False,
+    )  # fmt: skip
+    about = {
+        "id": {"type": "regression", "actor": "made", "version": "2.3", "output": "geometry"},
+        "params": {
+            "implicit_emotion_len": IMPLICIT,
+            "explicit_emotions": list(A2F_EMOTIONS),
+            "num_shapes_skin": PARTS.skin,
+            "num_shapes_tongue": PARTS.tongue,
+            "result_jaw_size": PARTS.jaw,
+            "result_eyes_size": PARTS.eyes,
+        },
+        "audio_params": {"buffer_len": WINDOW, "buffer_ofs": MIDDLE, "samplerate": SAMPLE_RATE},
+    }
+    with written_whole(folder / ABOUT) as file:
+        json.dump(about, file, indent=2)
+    codes = np.random.default_rng(seed).normal(size=(3, IMPLICIT)).astype(np.float32)
+    shots = {"emo_spec_names": np.array([b"neutral"]), "emo_spec_start": np.array([0]), "emo_spec_size": np.array([3])}
+    np.savez(folder / CODES, emo_db=codes, **shots)
 
 
 def moving(times: Doubles, seed: int = 0, seconds: float = 1.5) -> Doubles:

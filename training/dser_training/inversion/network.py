@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import onnx
@@ -46,6 +46,14 @@ class Face(Protocol):
         """Emotions (F, 10) in Audio2Face's order → the animation, (F, N)."""
 
 
+@runtime_checkable
+class Differentiable(Face, Protocol):
+    """A Face that tells its Jacobian itself."""
+
+    def jacobian(self, emotions: Floats) -> Floats:
+        """Of `animate`, (F, N, 10)."""
+
+
 @dataclass(frozen=True)
 class Parts:
     """What a network's outputs are, in this order: columns of skin, of tongue, jaw keypoints and eyes."""
@@ -71,11 +79,11 @@ def windows(samples: Floats, times: NDArray[np.float64]) -> Floats:
 class OnnxNetwork:
     """A regression network, `input` (B, 1, 8320) and `emotion` (B, 1, 26) → `result` (B, 1, N), in ONNX Runtime.
 
-    shot, frame: the row of implicit_emo_db.npz that stands for the sixteen implicit emotions; held fixed. Raises
-    NetworkError naming what is not as it should be.
+    shot, frame: the row of implicit_emo_db.npz that stands for the sixteen implicit emotions; held fixed.
+    threads: 0 for all cores. Raises NetworkError naming what is not as it should be.
     """
 
-    def __init__(self, folder: str | Path, shot: str = "", frame: int = 0) -> None:
+    def __init__(self, folder: str | Path, shot: str = "", frame: int = 0, threads: int = 0) -> None:
         self.folder = Path(folder)
         self.about, self.parts = _about(self.folder)
         self.implicit = _code(self.folder, shot, frame)
@@ -83,8 +91,8 @@ class OnnxNetwork:
         kept = heard(model)
         extractor = Extractor(onnx.shape_inference.infer_shapes(model))
         self._kept = kept
-        self._hears = _session(extractor.extract_model(["input"], kept)) if kept != ["input"] else None
-        self._tells = _session(extractor.extract_model([*kept, "emotion"], ["result"]))
+        self._hears = _session(extractor.extract_model(["input"], kept), threads) if kept != ["input"] else None
+        self._tells = _session(extractor.extract_model([*kept, "emotion"], ["result"]), threads)
 
     def of(self, samples: Floats, times: NDArray[np.float64]) -> OnnxFace:
         """What it makes of a line: samples (n,) at 16 kHz, and the moments of frames in s, (F,)."""
@@ -147,8 +155,10 @@ def heard(model: onnx.ModelProto) -> list[str]:
     return sorted(kept)
 
 
-def _session(model: onnx.ModelProto) -> Any:
-    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+def _session(model: onnx.ModelProto, threads: int) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def _model(path: Path, parts: Parts) -> onnx.ModelProto:

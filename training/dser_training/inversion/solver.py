@@ -1,8 +1,8 @@
 """Emotions of all frames at once: a nonlinear least-squares fit within 0 to 1 (paper, equation 8).
 
 Levenberg-Marquardt steps whose unknowns at a bound stay there while the fit pulls them outwards. The Jacobian is taken
-by differences, which needs the network eleven times, and is then kept up to date from the steps themselves (Broyden's
-rule), which needs it once a step.
+by differences, which needs the network eleven times, unless the network tells it; it is then kept up to date from the
+steps themselves (Broyden's rule), which needs the network once a step.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from numpy.typing import NDArray
 from scipy.linalg import solveh_banded
 
 from dser_ext.emotion.names import A2F_EMOTIONS
-from dser_training.inversion.network import Doubles, Face, Floats
+from dser_training.inversion.network import Differentiable, Doubles, Face, Floats
 
 COUNT = len(A2F_EMOTIONS)
 DIFFERENCE = 0.01  # of an emotion, that the Jacobian is taken over
 START = 0.1  # of every emotion: within the box, where the network answers to all of them
-STEPS, FRESH = 24, 4  # at most, and after how many the Jacobian is taken anew
+STEPS, FRESH = 24, 8  # at most, and after how many the Jacobian is taken anew
 CONVERGED = 1e-4  # of any emotion, by which the last step moved it
 SETTLED, IDLE = 1e-4, 2  # share of the cost that a step saves at least, and how many may save less
-LESS, MORE = 0.2, 10.0  # damping after a step that was taken, and after one that was not
-DAMPING = 1e-2  # at first, relative to the curvature; and the least and the most there is
+NOTHING = 1e-6  # share of the animation's own variance, that is not worth a step
+LESS, MORE = 0.1, 10.0  # damping after a step that was taken, and after one that was not
+DAMPING = 1e-3  # at first, relative to the curvature; and the least and the most there is
 LEAST_DAMPING, MOST_DAMPING = 1e-9, 1e6
 TINY = 1e-12
 
@@ -66,7 +67,10 @@ class _Counted:
         return np.asarray(made, np.float64) - self._target
 
     def jacobian(self, emotions: Doubles, residual: Doubles) -> Doubles:
-        """By differences, towards the middle of the box."""
+        """By the network itself if it tells, else by differences towards the middle of the box."""
+        if isinstance(self._face, Differentiable):
+            told = self._face.jacobian(emotions.astype(np.float32))
+            return np.asarray(self._weights.T @ told, np.float64)
         columns = []
         for index in range(COUNT):
             moved = emotions.copy()
@@ -88,6 +92,7 @@ def fit(face: Face, target: Floats, weights: Floats, prior: Prior) -> Fit:
     scale = max(float(np.square(jacobian).sum(axis=1).mean()), TINY)
     sparse, smooth = prior.sparsity * scale, prior.smoothness * scale
     damping = np.full(face.frames, DAMPING)
+    nothing = NOTHING * float(np.square(residual - residual.mean(axis=0)).sum()) / 2
     age = idle = 0
     for _ in range(STEPS):
         step = _step(emotions, residual, jacobian, damping * scale, sparse, smooth)
@@ -101,14 +106,14 @@ def fit(face: Face, target: Floats, weights: Floats, prior: Prior) -> Fit:
         before, after = (_cost(*each, sparse, smooth) for each in ((emotions, residual), (tried, found)))
         better = (after <= before) | (after.sum() <= before.sum())  # neighbours may gain what a frame loses
         length = np.square(step).sum(axis=1)
-        missed = found - residual - np.einsum("fmi,fi->fm", jacobian, step)
+        missed = found - residual - (jacobian @ step[..., None])[..., 0]
         jacobian += missed[..., None] * (step / np.maximum(length, TINY)[:, None])[:, None]
         emotions = np.where(better[:, None], tried, emotions)
         residual = np.where(better[:, None], found, residual)
         damping = np.clip(damping * np.where(better, LESS, MORE), LEAST_DAMPING, MOST_DAMPING)
         age += 1
         saved = before.sum() - np.where(better, after, before).sum()
-        idle = idle + 1 if saved < SETTLED * before.sum() else 0
+        idle = idle + 1 if saved < max(SETTLED * before.sum(), nothing) else 0
     return Fit(emotions, residual, differs.jacobian(emotions, residual), differs.count)
 
 
@@ -130,9 +135,9 @@ def _step(
     change = np.diff(emotions, axis=0)
     moved[1:] += change
     moved[:-1] -= change
-    slope = np.einsum("fmi,fm->fi", jacobian, residual) + sparse + smooth * moved
+    slope = (residual[:, None] @ jacobian)[:, 0] + sparse + smooth * moved
     held = ((emotions <= 0) & (slope > 0)) | ((emotions >= 1) & (slope < 0))
-    curvature = np.einsum("fmi,fmj->fij", jacobian, jacobian)
+    curvature = jacobian.transpose(0, 2, 1) @ jacobian
     neighbours = np.full(frames, 2.0)
     neighbours[[0, -1]] -= 1
     if frames == 1:
@@ -143,7 +148,7 @@ def _step(
         system = curvature * (free[:, :, None] & free[:, None, :])
         diagonal = damping + smooth * neighbours
         system[:, np.arange(COUNT), np.arange(COUNT)] += np.where(free, diagonal[:, None], 1.0)
-        pull = -slope - np.einsum("fij,fj->fi", curvature, np.where(held, step, 0))
+        pull = -slope - (curvature @ np.where(held, step, 0)[..., None])[..., 0]
         pull += smooth * _beside(np.where(held, step, 0))
         solved = _banded(system, np.where(free, pull, step), smooth * _both_free(free))
         outside = free & ((emotions + solved < 0) | (emotions + solved > 1))
