@@ -16,17 +16,17 @@ import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
-from onnx import TensorProto
 from onnx.utils import Extractor
 
 from dser_ext.audio import SAMPLE_RATE
 from dser_ext.emotion.names import A2F_EMOTIONS
 from dser_ext.errors import DserError
+from dser_training.inversion.graph import heard, quicker
 
 WINDOW, MIDDLE = 8320, 4160
 """Samples that a frame is told from, and which of them is its moment."""
 IMPLICIT = 16
-ROWS = 128  # frames at a time
+HEARD_ROWS, ROWS = 32, 512  # frames at a time: that are heard, which takes much memory, and that are animated
 NETWORK, ABOUT, CODES = "network.onnx", "network_info.json", "implicit_emo_db.npz"
 
 Floats = NDArray[np.float32]
@@ -87,7 +87,7 @@ class OnnxNetwork:
         self.folder = Path(folder)
         self.about, self.parts = _about(self.folder)
         self.implicit = _code(self.folder, shot, frame)
-        model = _model(self.folder / NETWORK, self.parts)
+        model = quicker(_model(self.folder / NETWORK, self.parts))
         kept = heard(model)
         extractor = Extractor(onnx.shape_inference.infer_shapes(model))
         self._kept = kept
@@ -97,7 +97,7 @@ class OnnxNetwork:
     def of(self, samples: Floats, times: NDArray[np.float64]) -> OnnxFace:
         """What it makes of a line: samples (n,) at 16 kHz, and the moments of frames in s, (F,)."""
         made: dict[str, list[Floats]] = {name: [] for name in self._kept}
-        for rows in in_rows(len(times)):
+        for rows in in_rows(len(times), HEARD_ROWS):
             given = windows(samples, times[rows])[:, None]
             outputs = self._hears.run(self._kept, {"input": given}) if self._hears else [given]
             for name, output in zip(self._kept, outputs, strict=True):
@@ -123,41 +123,16 @@ class OnnxFace:
         return np.concatenate(made)[:, 0]
 
 
-def in_rows(count: int) -> Iterator[slice]:
+def in_rows(count: int, most: int = ROWS) -> Iterator[slice]:
     """Frames some at a time."""
-    for start in range(0, count, ROWS):
-        yield slice(start, min(count, start + ROWS))
-
-
-def heard(model: onnx.ModelProto) -> list[str]:
-    """The tensors that depend on the sound alone and are all that the rest of the network needs of it."""
-    graph = model.graph
-    constant = {weight.name for weight in graph.initializer} | {""}
-    moved, of_sound = {"emotion"}, {"input"}
-    made_by = {}
-    for node in graph.node:  # in an order in which each comes after what it needs
-        made_by |= dict.fromkeys(node.output, node)
-        for kind in (moved, of_sound):
-            if kind.intersection(node.input):
-                kind.update(node.output)
-    inferred = onnx.shape_inference.infer_shapes(model).graph
-    kinds = {value.name: value.type.tensor_type.elem_type for value in [*inferred.value_info, *inferred.input]}
-    kept: list[str] = []
-    needed = [name for node in graph.node if moved.intersection(node.output) for name in node.input]
-    while needed:
-        name = needed.pop()
-        if name in constant or name in moved or name in kept or name not in of_sound:
-            continue
-        if kinds.get(name) == TensorProto.FLOAT:
-            kept.append(name)
-        else:  # shapes and the like, which another number of rows would change
-            needed += made_by[name].input
-    return sorted(kept)
+    for start in range(0, count, most):
+        yield slice(start, min(count, start + most))
 
 
 def _session(model: onnx.ModelProto, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # numpy needs the cores in between
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 

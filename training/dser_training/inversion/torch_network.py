@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dser_training.inversion.network import IMPLICIT, Doubles, Floats, in_rows, windows
+from dser_training.inversion.network import HEARD_ROWS, IMPLICIT, Doubles, Floats, in_rows, windows
 from dser_training.inversion.solver import COUNT
 
 STEPS, RATE = 200, 0.05  # of Adam
@@ -35,13 +35,16 @@ class TorchFace:
     def animate(self, emotions: Floats) -> Floats:
         """Emotions (F, 10) → (F, N)."""
         with torch.no_grad():
-            made = [self.tell(torch.from_numpy(np.asarray(emotions[rows])), rows) for rows in in_rows(self.frames)]
+            made = [
+                self.tell(torch.from_numpy(np.asarray(emotions[rows])), rows)
+                for rows in in_rows(self.frames, HEARD_ROWS)
+            ]
         return torch.cat(made).numpy()
 
     def jacobian(self, emotions: Floats) -> Floats:
         """Of `animate`, (F, N, 10): ten directions through the network at once, forward."""
         columns = []
-        for rows in in_rows(self.frames):
+        for rows in in_rows(self.frames, HEARD_ROWS):
             given = torch.from_numpy(np.asarray(emotions[rows]))
             directions = torch.eye(COUNT)[:, None].expand(-1, len(given), -1)
 
@@ -64,7 +67,7 @@ def by_adam(face: TorchFace, target: Floats, weights: Floats, steps: int = STEPS
     """
     matrix = torch.from_numpy(weights)
     found = []
-    for rows in in_rows(face.frames):
+    for rows in in_rows(face.frames, HEARD_ROWS):
         wanted = torch.from_numpy(target[rows]) @ matrix
         emotions = torch.full((len(wanted), COUNT), 0.1, requires_grad=True)
         adam = torch.optim.Adam([emotions], lr=RATE)
