@@ -87,14 +87,16 @@ def test_what_is_heard_is_heard_once_and_changes_nothing(face, network_folder) -
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("kind", "params", "said"),
     [
-        ({"version": "3.0"}, "only regression networks"),
-        ({"type": "diffusion"}, "only regression networks"),
+        ("diffusion", {}, "which carries a state from frame to frame"),
+        ("regression", {"explicit_emotions": ["joy"]}, "a network of other emotions"),
+        ("regression", {"implicit_emotion_len": 10}, "a network of other emotions"),
+        ("regression", {}, "no implicit emotions can be read there"),
     ],
 )
-def test_other_networks_are_told_by_what_they_say_of_themselves(changed, said: str, tmp_path: Path) -> None:
-    about = {"id": {"type": "regression", "version": "2.3", **changed}, "params": ABOUT_MADE}
+def test_other_networks_are_told_by_what_they_say_of_themselves(kind: str, params, said: str, tmp_path: Path) -> None:
+    about = {"id": {"type": kind, "version": "2.3"}, "params": {**ABOUT_MADE, **params}}
     (tmp_path / "network_info.json").write_text(json.dumps(about))
     with pytest.raises(NetworkError, match=said):
         OnnxNetwork(tmp_path)

@@ -164,7 +164,7 @@ def _about(folder: Path) -> tuple[dict[str, str], Parts]:
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
         params, who = about["params"], about["id"]
-        named = [name.lower() for name in params["explicit_emotions"]]
+        named = [name.lower().replace("_", "") for name in params["explicit_emotions"]]
         parts = Parts(
             int(params["num_shapes_skin"]),
             int(params["num_shapes_tongue"]),
@@ -174,10 +174,10 @@ def _about(folder: Path) -> tuple[dict[str, str], Parts]:
         implicit = int(params["implicit_emotion_len"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise NetworkError(f"{path}: does not tell what the network's outputs are ({error!r})") from error
-    if who.get("type", "regression") != "regression" or not str(who.get("version", "2.3")).startswith("2."):
+    if "diffusion" in str(who.get("type", "")).lower():
         raise NetworkError(
-            f"{path}: a {who.get('type')} network, version {who.get('version')}; only regression networks v2.3 can be "
-            "inverted"
+            f"{path}: a {who.get('type')} network, version {who.get('version')}, which carries a state from frame to "
+            "frame; only regression networks v2.3 can be inverted"
         )
     if named != list(A2F_EMOTIONS) or implicit != IMPLICIT:
         raise NetworkError(

@@ -10,9 +10,9 @@ import numpy as np
 from dser_training.inversion.network import Doubles, Face, Floats
 from dser_training.inversion.solver import COUNT, Prior, fit
 
-FARTHEST, GRID = 0.5, 0.02  # s, that are searched, and how finely at first
+FARTHEST, GRID = 0.5, 0.03  # s, that are searched, and how finely at first
 FINE = 0.01  # s between the offsets that are fitted
-FRAMES = 240  # at most, that are fitted: those around which the mouth moves most
+COMPARED, FITTED = 240, 100  # frames at most: those around which the mouth moves most
 STEADY = Prior(sparsity=1e-4, smoothness=1.0)  # emotions that move slowly cannot stand in for speech
 UNSURE = 0.3  # correlation of the mouth's motion, below which nothing is told
 
@@ -35,10 +35,12 @@ def find(hear: Hear, times: Doubles, target: Floats, weights: Floats, *, fitted:
     First the motion of a face without emotions is compared on a grid; then, unless that is to be all (`fitted`),
     emotions are fitted, too, around the best.
     """
-    coarse, correlation = _coarse(hear, times, target @ weights, weights)
+    shown = target @ weights
+    rows = _liveliest(shown, COMPARED)
+    coarse, correlation = _coarse(hear, times[rows], shown[rows], weights)
     if not fitted:
         return Offset(coarse, correlation)
-    rows = _liveliest(target @ weights)
+    rows = _liveliest(shown, FITTED)
     costs: dict[int, float] = {}
 
     def cost(step: int) -> float:
@@ -74,14 +76,14 @@ def _coarse(hear: Hear, times: Doubles, target: Doubles, weights: Floats) -> tup
     return float(offsets[best] + GRID * _between(alike, best)), float(alike[best])
 
 
-def _liveliest(target: Doubles) -> slice:
-    """The frames around which most moves."""
-    if len(target) <= FRAMES:
+def _liveliest(target: Doubles, frames: int) -> slice:
+    """So many frames around which most moves."""
+    if len(target) <= frames:
         return slice(0, len(target))
     moved = np.square(np.diff(target, axis=0)).sum(axis=1)
     total = np.concatenate([[0], np.cumsum(moved)])
-    start = int(np.argmax(total[FRAMES - 1 :] - total[: 1 - FRAMES]))
-    return slice(start, start + FRAMES)
+    start = int(np.argmax(total[frames - 1 :] - total[: 1 - frames]))
+    return slice(start, start + frames)
 
 
 def _between(values: list[float], at: int) -> float:
