@@ -163,10 +163,15 @@ def _with(
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
     nodes = [other for node in model.graph.node for other in replaced.get(node.output[0], [node])]
+    used = {value.name for value in model.graph.output}
+    alive = []
+    for node in reversed(nodes):
+        if used.intersection(node.output):
+            alive.append(node)
+            used.update(node.input)
     del changed.graph.node[:]
-    changed.graph.node.extend(nodes)
+    changed.graph.node.extend(reversed(alive))
     changed.graph.initializer.extend(added)
-    used = {name for node in nodes for name in node.input}
     kept = [weight for weight in changed.graph.initializer if weight.name in used]
     del changed.graph.initializer[:]
     changed.graph.initializer.extend(kept)

@@ -27,7 +27,7 @@ PARTS = Parts(skin=140, tongue=10, jaw=15, eyes=4)
 FRAME, HOP = 64, 16  # samples of what is heard at a time, 4 ms each ms
 SPEECH = 48  # features of the sound
 CALM = 150  # of these moments are averaged, and again: no face moves faster
-BESIDE = 0.15  # how much less than by themselves emotions change what the sound does
+BESIDE = 0.15  # how much less than by themselves emotions of both kinds change what the sound does
 QUIET = 1e-6  # energy of a feature, below which all is silence
 VERTICES = 400
 HEIGHT, WIDTH, DEPTH = 24.0, 16.0, 10.0  # cm, of the face
@@ -54,7 +54,7 @@ class MadeNetwork(nn.Module):
         nn.init.orthogonal_(self.emotion.weight)
         with torch.no_grad():
             for layer in (self.early, self.late):
-                layer.weight[:, -bottleneck:] *= BESIDE
+                layer.weight[:, -(IMPLICIT + bottleneck) :] *= BESIDE
 
     def forward(self, input: Tensor, emotion: Tensor) -> Tensor:
         """As the class says."""

@@ -22,7 +22,6 @@ START = 0.1  # of every emotion: within the box, where the network answers to al
 STEPS, FRESH = 24, 8  # at most, and after how many the Jacobian is taken anew
 CONVERGED = 1e-4  # of any emotion, by which the last step moved it
 SETTLED, IDLE = 1e-3, 2  # share of the cost that a step saves at least, and how many may save less
-NOTHING = 1e-6  # share of the animation's own variance, that is not worth a step
 LESS, MORE = 0.1, 10.0  # damping after a step that was taken, and after one that was not
 DAMPING = 1e-3  # at first, relative to the curvature; and the least and the most there is
 LEAST_DAMPING, MOST_DAMPING = 1e-9, 1e6
@@ -92,7 +91,6 @@ def fit(face: Face, target: Floats, weights: Floats, prior: Prior) -> Fit:
     scale = max(float(np.square(jacobian).sum(axis=1).mean()), TINY)
     sparse, smooth = prior.sparsity * scale, prior.smoothness * scale
     damping = np.full(face.frames, DAMPING)
-    nothing = NOTHING * float(np.square(residual - residual.mean(axis=0)).sum()) / 2
     age = idle = 0
     for _ in range(STEPS):
         step = _step(emotions, residual, jacobian, damping * scale, sparse, smooth)
@@ -113,7 +111,7 @@ def fit(face: Face, target: Floats, weights: Floats, prior: Prior) -> Fit:
         damping = np.clip(damping * np.where(better, LESS, MORE), LEAST_DAMPING, MOST_DAMPING)
         age += 1
         saved = before.sum() - np.where(better, after, before).sum()
-        idle = idle + 1 if saved < max(SETTLED * before.sum(), nothing) else 0
+        idle = idle + 1 if saved < SETTLED * before.sum() else 0
     return Fit(emotions, residual, differs.jacobian(emotions, residual), differs.count)
 
 
