@@ -193,6 +193,7 @@ def test_the_whole_loop_of_the_paper_on_made_data_for_a_folder_of_lines(
         ({"fps": "250"}, "name what belongs together, or the animation's true rate"),
         ({"shot": "sad"}, "has no frame 0 of a shot 'sad'; shots are neutral"),
         ({"audio": "none.wav"}, "none.wav: cannot be read"),
+        ({"output": "nowhere/out.json"}, "nowhere: is no folder"),
         ({"animation": "none.npy"}, "none.npy: no animation can be read there"),
         ({"blendshapes": "none.npz", "animation": "weights.json"}, "no blendshapes of the network's mesh"),
     ],

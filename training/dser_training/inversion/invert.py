@@ -92,6 +92,8 @@ def invert(config: InvertConfig) -> str:
             log.warning("%s", error)
     said = "\n".join(map(str, found))
     if failed:
+        if said:
+            log.info("%s", said)
         first = failed[0] if len(failed) == 1 else f"{len(failed)} lines could not be inverted; the first: {failed[0]}"
         raise DserError(first)
     if config.models:
@@ -109,6 +111,8 @@ def lines(config: InvertConfig) -> list[Line]:
             raise ConfigError(f"{animations}: is a folder, and {audio} is one line; name that line's animation")
         if output.suffix.lower() != ".json":
             raise ConfigError(f"{output}: what is found is written as JSON; let `output` end in .json")
+        if not output.parent.is_dir():
+            raise ConfigError(f"{output.parent}: is no folder; make it, or let `output` lie elsewhere")
         if config.keys:
             _check_keys(track_format(config.keys), config.keys)
         return [Line(audio, animations, output, config.keys)]
