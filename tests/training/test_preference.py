@@ -20,7 +20,7 @@ import dser_ext
 from dser_ext.recognition.bundle import ModelBundle
 
 SAMPLES = Path(__file__).parents[2] / "samples"
-CONFIG = PreferenceConfig(candidates="", comparisons="")
+CONFIG = PreferenceConfig(candidates="", comparisons="", beta=0.5)
 
 
 def head() -> SequenceHead:

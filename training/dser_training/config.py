@@ -132,7 +132,7 @@ class PreferenceConfig(RunConfig):
     learning_rate: float = field(default=3e-3, kw_only=True)
     weight_decay: float = field(default=0.0, kw_only=True)  # beta pulls, and to what the model was
     label_smoothing: float = field(default=0.05, kw_only=True)  # moves mixtures into the open simplex
-    beta: float = 0.5  # how closely the model stays at what it was (paper: 0.5)
+    beta: float = 0.1  # how closely the model stays at what it was (paper: 0.5; docs/evaluation/feedback)
     ties: str = "ignored"  # or "used": answers that two are the same pull what the model thinks of them together
     held_out: float = 0.2  # share of the voices whose answers training is watched on; of the lines where all have one
     lines_per_batch: int = 8
