@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -146,6 +146,7 @@ CONFIGS: dict[str, type[RunConfig]] = {
 }
 """By the name of the stage, `stage:` in a file; that of a file without is the utterance stage."""
 Config = UtteranceConfig | SequenceConfig | PreferenceConfig
+Kind = TypeVar("Kind")
 KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "str": ("text", (str,)),
     "bool": ("true or false", (bool,)),
@@ -199,6 +200,19 @@ def document(path: str | Path, overrides: list[str]) -> Any:
     except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
         raise ConfigError(f"{path}: not a YAML document of settings") from error
     return settings
+
+
+def made_of(path: str | Path, settings: Any, kind: type[Kind]) -> Kind:
+    """Settings of plain values, as a dataclass that declares them. Raises ConfigError naming what is wrong."""
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{path}: not a YAML document of settings")
+    check_names(path, settings, kind)
+    try:
+        config = kind(**settings)
+    except TypeError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    check_values(path, config)
+    return config
 
 
 def from_settings(path: str | Path, settings: Any) -> Config:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dser_training.config import ConfigError, check_names, check_values, document
+from dser_training.config import ConfigError, document, made_of
 from dser_training.inversion.regions import checked
 
 AUTO = "auto"
@@ -35,15 +35,7 @@ class InvertConfig:
 
 def load(path: str | Path, overrides: list[str]) -> InvertConfig:
     """Read a YAML file and apply KEY=VALUE overrides. Raises ConfigError naming what is wrong."""
-    settings = document(path, overrides)
-    if not isinstance(settings, dict):
-        raise ConfigError(f"{path}: not a YAML document of settings")
-    check_names(path, settings, InvertConfig)
-    try:
-        config = InvertConfig(**settings)
-    except TypeError as error:
-        raise ConfigError(f"{path}: {error}") from error
-    check_values(path, config)
+    config = made_of(path, document(path, overrides), InvertConfig)
     check(config)
     return config
 

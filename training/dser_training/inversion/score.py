@@ -18,7 +18,7 @@ from dser_ext.emotion.style import Style
 from dser_ext.emotion.track import FRAME_RATE, EmotionTrack
 from dser_ext.errors import DserWarning
 from dser_ext.recognition.recognizer import Recognizer
-from dser_training.config import ConfigError, check_names, check_values, document
+from dser_training.config import ConfigError, document, made_of
 from dser_training.evaluation.report import save, to_json
 from dser_training.inversion.document import Inverted, read
 from dser_training.inversion.network import Doubles
@@ -41,12 +41,7 @@ class ScoreConfig:
 
 def load(path: str | Path, overrides: list[str]) -> ScoreConfig:
     """Read a YAML file and apply KEY=VALUE overrides. Raises ConfigError naming what is wrong."""
-    settings = document(path, overrides) or {}
-    if not isinstance(settings, dict):
-        raise ConfigError(f"{path}: not a YAML document of settings")
-    check_names(path, settings, ScoreConfig)
-    config = ScoreConfig(**settings)
-    check_values(path, config)
+    config = made_of(path, document(path, overrides) or {}, ScoreConfig)
     if min(config.window_seconds, config.stride_seconds) <= 0:
         raise ConfigError(f"{path}: window_seconds and stride_seconds must be above 0")
     return config

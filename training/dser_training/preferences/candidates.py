@@ -29,7 +29,7 @@ from dser_ext.recognition.hearing import Hearing
 from dser_ext.recognition.recognizer import Recognizer
 from dser_ext.recognition.speech import HOP, speech_frames
 from dser_ext.recognition.voice import VoiceLines, VoiceProfile
-from dser_training.config import ConfigError, check_names, check_values, document
+from dser_training.config import ConfigError, document, made_of
 from dser_training.preferences.pairs import Asked, choose
 
 log = logging.getLogger(__name__)
@@ -88,15 +88,7 @@ class Candidates:
 
 def load(path: str | Path, overrides: list[str]) -> CandidatesConfig:
     """Read a YAML file and apply KEY=VALUE overrides. Raises ConfigError naming what is wrong."""
-    settings = document(path, overrides)
-    if not isinstance(settings, dict):
-        raise ConfigError(f"{path}: not a YAML document of settings")
-    check_names(path, settings, CandidatesConfig)
-    try:
-        config = CandidatesConfig(**settings)
-    except TypeError as error:
-        raise ConfigError(f"{path}: {error}") from error
-    check_values(path, config)
+    config = made_of(path, document(path, overrides), CandidatesConfig)
     if config.in_windows + config.in_doubt < 2:
         raise ConfigError(f"{path}: in_windows and in_doubt make fewer than two candidates; nothing could be compared")
     if not 0.02 <= config.shortest_seconds < config.longest_seconds:

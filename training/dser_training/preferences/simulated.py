@@ -21,13 +21,14 @@ from dser_ext.formats.files import written_whole
 from dser_training.corpora.clip import Clip, CorpusError, by_speaker
 from dser_training.corpora.splices import draw, render
 from dser_training.evaluation.changes import mean_absolute_error
+from dser_training.evaluation.spliced_lines import SPLICES
 from dser_training.preferences.comparisons import ONE, OTHER, SAME, rows
 
 Mixtures = NDArray[np.float32]
 Taste = Callable[[Mixtures, Mixtures], float]
 """A sequence (F, 6) and the truth (F, 6) → how good it is, the higher the better."""
 
-KINDS = ("changes",) * 6 + ("stay",) * 3 + ("glide",) * 2
+KINDS = tuple(kind for kind, count in SPLICES.items() for _ in range(count))
 """Of a speaker's splices, in turn; as often as what is measured on has them."""
 HAPPINESS = EMOTIONS.index("happiness")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dser_ext.audio2face.connection import is_address
-from dser_training.config import ConfigError, check_names, check_values, document
+from dser_training.config import ConfigError, document, made_of
 
 SHARES = ("overlap", "checks", "least_caught")
 
@@ -28,15 +28,7 @@ class AnnotateConfig:
 
 def load(path: str | Path, overrides: list[str]) -> AnnotateConfig:
     """Read a YAML file and apply KEY=VALUE overrides. Raises ConfigError naming what is wrong."""
-    settings = document(path, overrides)
-    if not isinstance(settings, dict):
-        raise ConfigError(f"{path}: not a YAML document of settings")
-    check_names(path, settings, AnnotateConfig)
-    try:
-        config = AnnotateConfig(**settings)
-    except TypeError as error:
-        raise ConfigError(f"{path}: {error}") from error
-    check_values(path, config)
+    config = made_of(path, document(path, overrides), AnnotateConfig)
     for name in SHARES:
         if not 0 <= getattr(config, name) <= 1:
             raise ConfigError(f"{path}: {name} is {getattr(config, name)}; write a share from 0 to 1")
