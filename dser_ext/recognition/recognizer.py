@@ -17,7 +17,7 @@ from dser_ext.emotion.names import EMOTIONS
 from dser_ext.emotion.track import FRAME_RATE, AudioInfo, EmotionTrack
 from dser_ext.errors import AudioError, DserError, DserWarning, VoiceError
 from dser_ext.recognition.advice import advice_on
-from dser_ext.recognition.backends import Arrays, OnnxNetwork
+from dser_ext.recognition.backends import Arrays, OnnxNetwork, feature_network
 from dser_ext.recognition.bundle import DEFAULT_MODEL, FEATURES, HEAD, ModelBundle
 from dser_ext.recognition.hearing import Frames, Hearing, hear, hear_window
 from dser_ext.recognition.speech import HOP, held, speech_frames
@@ -36,14 +36,14 @@ class Recognizer:
     """A loaded model. Making one costs some tenths of a second; keep it for many lines.
 
     model: a shipped model's name or a model folder. device: "auto", "cpu", "cuda" or "tensorrt".
-    threads: as of `OnnxNetwork`. May be used from several threads at once.
+    threads: as of `feature_network`. May be used from several threads at once.
     Raises ModelError if the model is missing or damaged, or the device cannot be had.
     """
 
     def __init__(self, model: str | os.PathLike[str] = DEFAULT_MODEL, device: str = "auto", threads: int = 0) -> None:
         self.bundle = ModelBundle.open(model)
-        self._features = OnnxNetwork(self.bundle.folder / FEATURES, device, threads)
-        self._head = OnnxNetwork(self.bundle.folder / HEAD, device, threads)
+        self._features = feature_network(self.bundle.folder / FEATURES, device, threads)
+        self._head = OnnxNetwork(self.bundle.folder / HEAD, threads=threads)
         self._nonspeech = np.asarray(self.bundle.card["nonspeech_concentration"], np.float32)
 
     @property
