@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,25 +24,15 @@ DEVICES = {
 }
 """Devices by name and the ONNX Runtime providers that make them; the GPU ones were not tried on a GPU."""
 
+PLUG_IN = "onnxruntime_ep_nv_tensorrt_rtx"
+"""A package that gives any ONNX Runtime from 1.24 on a provider of its own, TensorRT for RTX."""
+
 
 class Network(Protocol):
     """Something that maps named arrays to named arrays."""
 
     def run(self, inputs: Arrays) -> Arrays:
         """Outputs by name."""
-
-
-def feature_network(path: Path, device: str = "auto", threads: int = 0) -> ProcessorNetwork | OnnxNetwork:
-    """The fastest that runs a feature network on a device: "auto" (the best there is), "cpu", "cuda" or "tensorrt".
-
-    threads: that one run uses on the processor; 0 for all cores, which is best where one run follows another.
-    Raises ModelError if there is no such device here or the file cannot be loaded.
-    """
-    if device == "auto":
-        import onnxruntime
-
-        device = "cuda" if "CUDAExecutionProvider" in onnxruntime.get_available_providers() else "cpu"
-    return ProcessorNetwork(path, threads) if device == "cpu" else OnnxNetwork(path, device, threads)
 
 
 class ProcessorNetwork:
@@ -95,11 +87,12 @@ class ProcessorNetwork:
 class OnnxNetwork:
     """A network in an ONNX file, run by ONNX Runtime.
 
-    device: "cpu", "cuda" or "tensorrt". threads: that one run uses on a processor; 0 for all cores.
+    device: "cpu", "cuda" or "tensorrt". threads: that one run uses on a processor; 0 for all cores. cache: a folder
+    where TensorRT keeps what it makes for the card.
     Raises ModelError if ONNX Runtime lacks the device or cannot load the file.
     """
 
-    def __init__(self, path: Path, device: str = "cpu", threads: int = 0) -> None:
+    def __init__(self, path: Path, device: str = "cpu", threads: int = 0, cache: Path | None = None) -> None:
         import onnxruntime  # a fifth of a second: only when a network is needed
 
         options = onnxruntime.SessionOptions()
@@ -108,15 +101,23 @@ class OnnxNetwork:
         options.enable_cpu_mem_arena = False  # hours of audio otherwise leave the largest window's memory twice
         # Threads that spin while they wait take the cores from the other network's, and from other programs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        providers = _providers(device, onnxruntime.get_available_providers())
+        plugged = device == "tensorrt" and find_spec(PLUG_IN) is not None
+        providers = None if plugged else _providers(device, onnxruntime.get_available_providers(), cache)
+        if device != "cpu":
+            onnxruntime.set_default_logger_severity(4)  # what it says at length is said in one line below
         try:
-            self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=providers)
+            if plugged:
+                _plug_in(onnxruntime, options, cache)
+            self._session: Any = onnxruntime.InferenceSession(str(path), options, providers, enable_fallback=0)
         except Exception as error:  # ONNX Runtime's own errors share no public base class
             raise ModelError(f"{path}: ONNX Runtime cannot load it on {device} ({_first_line(error)})") from error
-        self._path = path
         first = self._session.get_providers()[0]
-        self.device = next(name for name, providers in DEVICES.items() if providers[0] == first)
-        """That it runs on: "cpu", "cuda" or "tensorrt"."""
+        if first == DEVICES["cpu"][0] and device != "cpu":
+            raise ModelError(
+                f"{device}: ONNX Runtime cannot use it here, as a rule because CUDA's libraries are missing; install "
+                f"those that onnxruntime-gpu names, or choose --device cpu"
+            )
+        self._path, self.device = path, device
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     def run(self, inputs: Arrays) -> Arrays:
@@ -137,7 +138,7 @@ def _last_line(error: Exception) -> str:
     return [line.strip() for line in [type(error).__name__, *str(error).splitlines()] if line.strip()][-1]
 
 
-def _providers(device: str, available: list[str]) -> list[str]:
+def _providers(device: str, available: list[str], cache: Path | None) -> list[str | tuple[str, dict[str, str]]]:
     if device not in DEVICES:
         raise ModelError(f"{device}: no such device; choose auto, {', '.join(DEVICES)}")
     wanted = DEVICES[device]
@@ -145,4 +146,22 @@ def _providers(device: str, available: list[str]) -> list[str]:
         raise ModelError(
             f"{device}: this ONNX Runtime has no {wanted[0]}; install onnxruntime-gpu or choose --device cpu"
         )
-    return [provider for provider in wanted if provider in available]
+    settings = {"trt_fp16_enable": "1"}
+    if cache is not None:
+        for kind in ("engine", "timing"):
+            settings |= {f"trt_{kind}_cache_enable": "1", f"trt_{kind}_cache_path": str(cache)}
+    return [
+        (provider, settings) if provider.startswith("Tensorrt") else provider
+        for provider in wanted
+        if provider in available
+    ]
+
+
+def _plug_in(onnxruntime: Any, options: Any, cache: Path | None) -> None:
+    """Let a session use TensorRT for RTX by its plug-in; raises what ONNX Runtime raises. Not tried on a GPU."""
+    plug_in = import_module(PLUG_IN)
+    name = plug_in.get_ep_name()
+    if all(device.ep_name != name for device in onnxruntime.get_ep_devices()):
+        onnxruntime.register_execution_provider_library(name, plug_in.get_library_path())
+    devices = [device for device in onnxruntime.get_ep_devices() if device.ep_name == name]
+    options.add_provider_for_devices(devices, {} if cache is None else {"nv_runtime_cache_path": str(cache)})

@@ -17,8 +17,9 @@ from dser_ext.emotion.names import EMOTIONS
 from dser_ext.emotion.track import FRAME_RATE, AudioInfo, EmotionTrack
 from dser_ext.errors import AudioError, DserError, DserWarning, VoiceError
 from dser_ext.recognition.advice import advice_on
-from dser_ext.recognition.backends import Arrays, OnnxNetwork, feature_network
-from dser_ext.recognition.bundle import DEFAULT_MODEL, FEATURES, HEAD, ModelBundle
+from dser_ext.recognition.backends import Arrays, OnnxNetwork
+from dser_ext.recognition.bundle import DEFAULT_MODEL, HEAD, ModelBundle
+from dser_ext.recognition.devices import feature_network
 from dser_ext.recognition.hearing import Frames, Hearing, hear, hear_window
 from dser_ext.recognition.speech import HOP, held, speech_frames
 from dser_ext.recognition.voice import VoiceLines, VoiceProfile
@@ -42,8 +43,8 @@ class Recognizer:
 
     def __init__(self, model: str | os.PathLike[str] = DEFAULT_MODEL, device: str = "auto", threads: int = 0) -> None:
         self.bundle = ModelBundle.open(model)
-        self._features = feature_network(self.bundle.folder / FEATURES, device, threads)
-        self._head = OnnxNetwork(self.bundle.folder / HEAD, threads=threads)
+        self._features = feature_network(self.bundle, device, threads)
+        self._head = OnnxNetwork(self.bundle.folder / HEAD, threads=threads)  # a thousand tiny steps: none for a GPU
         self._nonspeech = np.asarray(self.bundle.card["nonspeech_concentration"], np.float32)
 
     @property

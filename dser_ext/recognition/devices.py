@@ -1,0 +1,123 @@
+"""Devices: what a model's feature network runs on, and why. The head always runs on the processor.
+
+"auto" takes the best that works: an engine in the cache where TensorRT, its card and driver are, else ONNX Runtime's
+providers for a GPU, else the processor. Where no package for a GPU is installed nothing is looked for, nor said.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from dser_ext.errors import DserWarning, ModelError
+from dser_ext.recognition.backends import DEVICES, PLUG_IN, OnnxNetwork, ProcessorNetwork
+from dser_ext.recognition.bundle import FEATURES, ModelBundle
+from dser_ext.recognition.engines import cache, library
+from dser_ext.recognition.engines.cache import Engine
+from dser_ext.recognition.engines.card import Card, card
+from dser_ext.recognition.engines.network import TensorRTNetwork
+
+
+@dataclass(frozen=True)
+class Choice:
+    """device: "cpu", "cuda" or "tensorrt". why: in a few words. engine: that is run, if one is.
+
+    lacking: whether a GPU was meant to be used, as there is a package or an engine for it, and cannot be.
+    """
+
+    device: str
+    why: str
+    engine: Engine | None = None
+    lacking: bool = False
+
+
+def feature_network(
+    bundle: ModelBundle, device: str = "auto", threads: int = 0
+) -> ProcessorNetwork | OnnxNetwork | TensorRTNetwork:
+    """The feature network of a model, on a device: "auto" (the best that works), "cpu", "cuda" or "tensorrt".
+
+    threads: that one run uses on the processor; 0 for all cores, which is best where one run follows another.
+    Warns (DserWarning) before an engine is built, and if auto does without a GPU that there are packages for. Raises
+    ModelError if the device cannot be had.
+    """
+    choice = chosen(bundle, device)
+    if choice.lacking:
+        _warn(f"{choice.why}; the processor computes, which --device cpu asks for without this line")
+    if device != "auto" or choice.device == "cpu":
+        return _opened(bundle, choice, threads)
+    try:
+        return _opened(bundle, choice, threads)
+    except ModelError as error:
+        _warn(f"{error}; for now the processor computes")
+        return ProcessorNetwork(bundle.folder / FEATURES, threads)
+
+
+def chosen(bundle: ModelBundle, device: str = "auto") -> Choice:
+    """What a device comes to here; nothing is loaded or built yet. Raises ModelError if it cannot be had."""
+    if device == "auto":
+        return _best(bundle)
+    if device not in DEVICES:
+        raise ModelError(f"{device}: no such device; choose auto, {', '.join(DEVICES)}")
+    if device == "cpu":
+        return Choice("cpu", "asked for")
+    try:
+        if device == "tensorrt" and library.installed():
+            known = library.library()
+            here = card()
+            engine = cache.latest(bundle, here.gpu, known) or Engine(bundle, here.gpu, "fp16", known)
+            return Choice("tensorrt", _runs(engine, here), engine)
+        if device in _providers():
+            return Choice(device, f"ONNX Runtime on {card()}")
+    except ModelError as error:
+        raise ModelError(f"{device}: {error}, or choose --device cpu") from error
+    wanted = {"cuda": "pip install onnxruntime-gpu", "tensorrt": library.INSTALL}[device]
+    raise ModelError(f"{device}: nothing that runs it is installed; {wanted}, or choose --device cpu")
+
+
+def _best(bundle: ModelBundle) -> Choice:
+    providers = _providers()
+    if not providers and not library.installed():
+        return Choice("cpu", "no package for a GPU is installed")
+    try:
+        here = card()
+        known = library.library() if library.installed() else None
+    except ModelError as error:
+        return Choice("cpu", str(error), lacking=bool(providers) or cache.any_of(bundle))
+    engine = cache.latest(bundle, here.gpu, known) if known else None
+    if engine is not None:
+        return Choice("tensorrt", _runs(engine, here), engine)
+    if providers:
+        return Choice(providers[0], f"ONNX Runtime on {here}")
+    return Choice("cpu", f"no engine was built for {here}; dser engine build does that once", lacking=True)
+
+
+def _providers() -> list[str]:
+    """The GPU devices that the installed ONNX Runtime was made for, the best first; whether they work is not known."""
+    import onnxruntime
+
+    available = onnxruntime.get_available_providers()
+    plugged = ["tensorrt"] if find_spec(PLUG_IN) else []
+    made_for = [device for device in ("tensorrt", "cuda") if DEVICES[device][0] in available]
+    return list(dict.fromkeys(plugged + made_for))
+
+
+def _runs(engine: Engine, here: Card) -> str:
+    return f"an engine ({engine.precision}) by {engine.library.version} on {here}"
+
+
+def _opened(bundle: ModelBundle, choice: Choice, threads: int) -> ProcessorNetwork | OnnxNetwork | TensorRTNetwork:
+    if choice.device == "cpu":
+        return ProcessorNetwork(bundle.folder / FEATURES, threads)
+    if choice.engine is None:
+        return OnnxNetwork(bundle.folder / FEATURES, choice.device, threads, cache.folder())
+    engine = choice.engine
+    if not engine.is_fresh:
+        state = "was made for another version" if engine.is_there else "is not there yet"
+        _warn(f"{engine.path.name}: the engine {state} and is built now, once")
+        engine.ensure()
+    return TensorRTNetwork(engine)
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, DserWarning, stacklevel=4)
