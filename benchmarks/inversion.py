@@ -25,6 +25,7 @@ from dser_training.inversion.network import OnnxNetwork, windows
 from dser_training.inversion.solver import Prior, fit
 from dser_training.inversion.torch_network import TorchFace, TorchNetwork, by_adam
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 import dser_ext
@@ -116,6 +117,11 @@ def main() -> None:
     print("---|---|---")
     for name, took in (("hearing the sound once", hearing), ("the fit", fitting), ("both", hearing + fitting)):
         print(f"{name} | {took:.2f} | {options.frames / took:.0f}")
+    most, needed = _peak(), _operations(module)
+    print(
+        f"\nHearing a frame takes {needed:.2g} operations; at {most:.2g} a second, which torch reaches multiplying "
+        f"matrices of float32 here, {most / needed:.0f} frames a second could be heard."
+    )
     print(
         f"\nThe fit looked at the network {found.evaluations} times, each {1000 * once:.0f} ms: "
         f"{100 * found.evaluations * once / fitting:.0f} % of its time; residual {_left(found.residual, target):.1e}\n"
@@ -146,6 +152,24 @@ def _compare(network: OnnxNetwork, module: ReleasedSize, samples: np.ndarray, ti
     adam = by_adam(whole, target, alike)
     took = time.perf_counter() - start
     _row("Adam, 200 steps, the same", took, _left(whole.animate(adam) - target, target), ours)
+
+
+def _operations(module: ReleasedSize) -> float:
+    """Of hearing one frame."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        module.hear(torch.zeros(1, 1, made.WINDOW))
+    return float(counter.get_total_flops())
+
+
+def _peak(size: int = 2048, runs: int = 10) -> float:
+    """Operations a second, at best."""
+    one, other = torch.randn(size, size), torch.randn(size, size)
+    took = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        one @ other
+        took.append(time.perf_counter() - start)
+    return 2 * size**3 / min(took)
 
 
 def _some(times: np.ndarray) -> list[np.ndarray]:
