@@ -32,8 +32,10 @@ def run(options: argparse.Namespace) -> int:
     import onnxruntime
 
     from dser_ext.recognition.bundle import DEFAULT_MODEL, ModelBundle
+    from dser_ext.recognition.devices import chosen
 
     bundle = ModelBundle.open(options.model if options.model is not None else DEFAULT_MODEL)
+    choice = chosen(bundle)
     facts = {
         "dser": __version__,
         "model": bundle.name,
@@ -48,6 +50,8 @@ def run(options: argparse.Namespace) -> int:
         "accuracy": {name: round(figures["accuracy"], 3) for name, figures in bundle.card.get("metrics", {}).items()},
         "onnxruntime": onnxruntime.__version__,
         "providers": onnxruntime.get_available_providers(),
+        "device": choice.device,
+        "why": choice.why,
     }
     if options.json:
         print(json.dumps(facts, ensure_ascii=False, indent=2))

@@ -10,11 +10,29 @@ from contextlib import contextmanager
 from typing import Any
 
 from dser_ext import __version__
-from dser_ext.cli import batch, convert, emote, export, info, panel, plot, preview, push, relay, serve, service, voice
+from dser_ext.cli import (
+    batch,
+    bench,
+    convert,
+    emote,
+    engine,
+    export,
+    info,
+    panel,
+    plot,
+    preview,
+    push,
+    relay,
+    serve,
+    service,
+    voice,
+)
 from dser_ext.cli.messages import say
 from dser_ext.errors import DserError, DserWarning
 
-COMMANDS = (emote, batch, plot, preview, voice, push, panel, relay, serve, service, convert, export, info)
+COMMANDS = (
+    *(emote, batch, plot, preview, voice, push, panel, relay, serve, service, convert, export, engine, bench, info),
+)
 EXAMPLES = """\
 examples:
   dser emote line.wav -o line.json                    a track with keyframes

@@ -31,7 +31,7 @@ def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None
         "--device",
         default="auto",
         choices=["auto", "cpu", "cuda", "tensorrt"],
-        help="what to compute on (default auto: CUDA if onnxruntime-gpu is installed, else the processor)",
+        help="what to compute on (default auto: the best that works; dser info tells which, and why)",
     )
 
 
