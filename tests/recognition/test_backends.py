@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import onnxruntime
 import pytest
 
+from dser_ext.audio import AudioArray
 from dser_ext.errors import ModelError
-from dser_ext.recognition.backends import DEVICES, OnnxNetwork
+from dser_ext.recognition.backends import DEVICES, OnnxNetwork, ProcessorNetwork
 from dser_ext.recognition.bundle import FEATURES, HEAD
+from dser_ext.recognition.recognizer import Recognizer
 
 
 @pytest.fixture(scope="module")
@@ -16,20 +22,57 @@ def folder(recognizer):
     return recognizer.bundle.folder
 
 
-def test_the_feature_network_gives_a_frame_every_fiftieth_of_a_second(folder, recognizer):
-    heard = OnnxNetwork(folder / FEATURES, "cpu").run({"waveform": np.zeros((2, 16_000), np.float32)})
+OFFLINE = """
+import sys
+def refuse(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
+        sys.exit(f"{event} {arguments}")
+sys.addaudithook(refuse)
+import dser_ext
+dser_ext.recognize(dser_ext.sample_line())
+"""
+BOTH = pytest.mark.parametrize("network", [ProcessorNetwork, OnnxNetwork])
+
+
+@BOTH
+def test_the_feature_network_gives_a_frame_every_fiftieth_of_a_second(network, folder, recognizer):
+    heard = network(folder / FEATURES).run({"waveform": np.zeros((2, 16_000), np.float32)})
     assert heard["features"].shape == (2, 50, recognizer.bundle.feature_size)
     assert heard["speech"].shape == (2, 50)
     assert ((heard["speech"] >= 0) & (heard["speech"] <= 1)).all()
 
 
-def test_lines_in_one_batch_do_not_change_each_other(folder, speech):
-    network = OnnxNetwork(folder / FEATURES, "cpu")
+@BOTH
+def test_lines_in_one_batch_do_not_change_each_other(network, folder, speech):
+    network = network(folder / FEATURES)
     quiet, loud = 0.01 * speech[:32_000], speech[40_000:72_000]
     together = network.run({"waveform": np.stack([quiet, loud])})
     alone = network.run({"waveform": quiet[None]})
     for name in ("features", "speech"):
         np.testing.assert_allclose(together[name][0], alone[name][0], rtol=0, atol=2e-3)
+
+
+def test_eight_bits_and_bfloat16_hardly_change_the_emotions(folder, recognizer, speech):
+    whole = Recognizer(folder)
+    whole._features = OnnxNetwork(folder / FEATURES)
+    audio = AudioArray(speech, 16_000)
+    apart = whole.track(whole.hear(audio)).mean - recognizer.track(recognizer.hear(audio)).mean
+    assert 0 < np.abs(apart).mean() < 0.01
+
+
+def test_threads_that_share_a_network_do_not_change_each_others_results(folder, speech):
+    network = ProcessorNetwork(folder / FEATURES)
+    lines = [speech[None, start : start + 16_000 + start] for start in range(0, 32_000, 3200)]
+    alone = [network.run({"waveform": line})["features"] for line in lines]
+    with ThreadPoolExecutor(8) as pool:
+        together = pool.map(lambda line: network.run({"waveform": line})["features"], lines * 3)
+        for number, features in enumerate(together):
+            np.testing.assert_array_equal(features, alone[number % len(lines)])
+
+
+def test_recognition_asks_no_other_computer_for_anything():
+    done = subprocess.run([sys.executable, "-c", OFFLINE], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_device_that_is_none_is_refused_with_those_there_are(folder):
@@ -45,13 +88,17 @@ def test_a_device_that_is_missing_is_named_with_a_remedy(folder, device):
         OnnxNetwork(folder / HEAD, device)
 
 
-def test_a_file_that_is_no_network_is_named(tmp_path):
+@pytest.mark.parametrize(
+    ("network", "named"), [(ProcessorNetwork, "OpenVINO cannot load it"), (OnnxNetwork, "ONNX Runtime cannot load it")]
+)
+def test_a_file_that_is_no_network_is_named(network, named, tmp_path):
     (tmp_path / "x.onnx").write_bytes(b"RIFF")
-    with pytest.raises(ModelError, match=r"x\.onnx: ONNX Runtime cannot load it on cpu \("):
-        OnnxNetwork(tmp_path / "x.onnx", "cpu")
+    with pytest.raises(ModelError, match=rf"x\.onnx: {named}.* \("):
+        network(tmp_path / "x.onnx")
 
 
-def test_inputs_that_do_not_fit_are_an_error_in_one_line(folder):
-    with pytest.raises(ModelError, match=r"features\.onnx: ONNX Runtime cannot run it \(") as caught:
-        OnnxNetwork(folder / FEATURES, "cpu").run({"waveform": np.zeros(5, np.float32)})
+@BOTH
+def test_inputs_that_do_not_fit_are_an_error_in_one_line(network, folder):
+    with pytest.raises(ModelError, match=r"features\.onnx: .* cannot run it \(") as caught:
+        network(folder / FEATURES).run({"waveform": np.zeros(5, np.float32)})
     assert "\n" not in str(caught.value)

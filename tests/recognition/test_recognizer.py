@@ -140,7 +140,7 @@ def test_the_head_sees_no_border_between_the_blocks_it_is_run_on(recognizer, spe
 
 @pytest.mark.parametrize("decibels", [-50, -30, -6, 6])
 def test_the_level_of_a_line_does_not_change_its_emotion(recognizer, speech, track, decibels):
-    assert apart(tracked(recognizer, speech * np.float32(10 ** (decibels / 20))), track) < 1e-3
+    assert apart(tracked(recognizer, speech * np.float32(10 ** (decibels / 20))), track) < SAME
 
 
 @pytest.mark.parametrize("channels", [2, 6])
