@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -43,8 +44,10 @@ class Recognizer:
 
     def __init__(self, model: str | os.PathLike[str] = DEFAULT_MODEL, device: str = "auto", threads: int = 0) -> None:
         self.bundle = ModelBundle.open(model)
-        self._features = feature_network(self.bundle, device, threads)
-        self._head = OnnxNetwork(self.bundle.folder / HEAD, threads=threads)  # a thousand tiny steps: none for a GPU
+        with ThreadPoolExecutor(1) as beside:  # loading both takes the time of one
+            head = beside.submit(OnnxNetwork, self.bundle.folder / HEAD, threads=threads)  # tiny steps: none for a GPU
+            self._features = feature_network(self.bundle, device, threads)
+            self._head = head.result()
         self._nonspeech = np.asarray(self.bundle.card["nonspeech_concentration"], np.float32)
 
     @property
