@@ -43,7 +43,7 @@ def feature_network(
     """
     choice = chosen(bundle, device)
     if choice.lacking:
-        _warn(f"{choice.why}; the processor computes, which --device cpu asks for without this line")
+        _warn(f"{choice.why}; until then the processor computes, as --device cpu does without this line")
     if device != "auto" or choice.device == "cpu":
         return _opened(bundle, choice, threads)
     try:
