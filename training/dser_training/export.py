@@ -21,9 +21,11 @@ from dser_ext.emotion.names import EMOTIONS
 from dser_ext.emotion.track import FRAME_RATE
 from dser_ext.formats.files import written_whole
 from dser_ext.recognition.bundle import CARD, FEATURES, HEAD, SCHEMA, ModelBundle
+from dser_training.backbones import Wav2Vec2Backbone
 from dser_training.bundles import save_head
 from dser_training.config import Config, SequenceConfig
 from dser_training.heads import NONSPEECH, Head
+from dser_training.networks import FeatureNetwork
 from dser_training.segments import SequenceHead
 from dser_training.stages.load import load
 from dser_training.windows import OVERLAP_SECONDS, WINDOW_SECONDS
@@ -42,15 +44,9 @@ def export(config: Config, folder: str | Path) -> Path:
     config = model.config
     utterance = config.utterance if isinstance(config, SequenceConfig) else config
     size = utterance.feature_size
-    batch, samples = (torch.export.Dim(name) for name in ("batch", "samples"))
-    features = _onnx(
-        model.network,
-        {"waveform": torch.zeros(2, 32_000)},
-        {"waveform": {0: batch, 1: samples}},
-        ["features", "speech"],
-    )
+    features = features_onnx(model.network)
     head = head_onnx(model.head, size)
-    _compress(features)
+    compress(features)
     for network, file in ((features, FEATURES), (head, HEAD)):
         onnx.checker.check_model(network)
         with written_whole(folder / file, "wb") as out:
@@ -99,6 +95,20 @@ def with_head(bundle: ModelBundle, head: SequenceHead, folder: Path, about: dict
     return folder
 
 
+def features_onnx(network: FeatureNetwork) -> onnx.ModelProto:
+    """A feature network as the bundle has it, but for its weights, which are float32 until they are compressed."""
+    if isinstance(network.backbone, Wav2Vec2Backbone):
+        # The other ways mask a sound that has no padding, and runtimes no longer see attention in what they do.
+        network.backbone.encoder.set_attn_implementation("eager")
+    batch, samples = (torch.export.Dim(name) for name in ("batch", "samples"))
+    return _onnx(
+        network,
+        {"waveform": torch.zeros(2, 32_000)},
+        {"waveform": {0: batch, 1: samples}},
+        ["features", "speech"],
+    )
+
+
 def head_onnx(head: Head, size: int) -> onnx.ModelProto:
     """A head as the bundle has it. size: of a feature frame."""
     frames, lines = (torch.export.Dim(name) for name in ("frames", "lines"))
@@ -142,7 +152,7 @@ def _forget_origin(model: onnx.ModelProto) -> None:
         part.doc_string = ""
 
 
-def _compress(model: onnx.ModelProto) -> None:
+def compress(model: onnx.ModelProto) -> None:
     """Store the weights of matrix products as int8 with a scale for each column, other large ones as float16.
 
     Each is followed by nodes that make float32 of it, which the runtime folds away when it loads the file.
