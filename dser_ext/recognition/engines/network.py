@@ -137,12 +137,12 @@ class _Lane:
         self._there: dict[str, int] = {}  # addresses on the card
         for name, shape in self._shapes.items():
             count = int(np.prod(shape))
-            here, there = (int(cuda(function, count * FLOAT_BYTES)) for function in ("cudaMallocHost", "cudaMalloc"))
+            here = int(cuda("cudaMallocHost", count * FLOAT_BYTES))
             freed.callback(_quietly, cuda, "cudaFreeHost", here)
-            freed.callback(_quietly, cuda, "cudaFree", there)
             self._here[name] = np.ctypeslib.as_array((ctypes.c_float * count).from_address(here))
-            self._there[name] = there
-            context.set_tensor_address(name, there)
+            self._there[name] = int(cuda("cudaMalloc", count * FLOAT_BYTES))
+            freed.callback(_quietly, cuda, "cudaFree", self._there[name])
+            context.set_tensor_address(name, self._there[name])
         self._graphs = ExitStack()  # at most one
         freed.callback(self._graphs.close)
         self._graph: Any = None

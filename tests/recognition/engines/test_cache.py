@@ -127,7 +127,7 @@ def test_a_cache_that_cannot_be_written_is_said_before_any_work(
     (tmp_path / "file").touch()
     monkeypatch.setenv("DSER_CACHE_DIR", str(tmp_path / "file"))
     monkeypatch.setattr(cache, "built", lambda *_: pytest.fail("it was built first"))
-    with pytest.raises(DserError, match="no engine can be kept here .* name another folder in DSER_CACHE_DIR"):
+    with pytest.raises(DserError, match=r"no engine can be kept here .* name another folder in DSER_CACHE_DIR"):
         Engine(small, "sm86", "fp16", tensorrt).build()
 
 

@@ -1,0 +1,155 @@
+"""The best device that works is taken, it is said why, and what was asked for and cannot be had is an error."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from dser_ext.errors import DserWarning, ModelError
+from dser_ext.recognition import devices
+from dser_ext.recognition.backends import OnnxNetwork, ProcessorNetwork
+from dser_ext.recognition.bundle import FEATURES, ModelBundle
+from dser_ext.recognition.devices import chosen, feature_network
+from dser_ext.recognition.engines import library
+from dser_ext.recognition.engines.cache import Engine
+from dser_ext.recognition.engines.card import DRIVER, Card
+from dser_ext.recognition.engines.library import Library
+
+RTX_3090 = Card("NVIDIA GeForce RTX 3090", "sm86")
+SECOND = {"waveform": np.zeros((1, 16_000), np.float32)}
+
+
+def no_driver() -> Card:
+    raise ModelError("no NVIDIA driver is here; install one")
+
+
+@pytest.fixture(autouse=True)
+def _here(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a driver, and with an ONNX Runtime for the processor."""
+    assert own_cache
+    monkeypatch.setattr(devices, "card", no_driver)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    monkeypatch.setattr(devices, "PLUG_IN", "no_such_module")
+
+
+@pytest.fixture
+def without_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "MODULES", {"tensorrt-rtx": "no_such_module"})
+
+
+@pytest.fixture
+def with_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "card", lambda: RTX_3090)
+
+
+@pytest.mark.usefixtures("without_packages")
+def test_without_packages_for_a_gpu_the_processor_is_taken_and_nothing_is_said(small: ModelBundle) -> None:
+    choice = chosen(small)
+    assert (choice.device, choice.why) == ("cpu", "no package for a GPU is installed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert feature_network(small).device == "cpu"
+
+
+@pytest.mark.usefixtures("tensorrt")
+def test_tensorrt_without_a_driver_is_quiet_until_an_engine_was_built(small: ModelBundle, tensorrt: Library) -> None:
+    """Who builds engines for other machines does not want to hear it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert feature_network(small).device == "cpu"
+    Engine(small, "sm86", "fp16", tensorrt).build()
+    with pytest.warns(DserWarning, match="no NVIDIA driver is here; .* the processor computes"):
+        network = feature_network(small)
+    assert isinstance(network, ProcessorNetwork)
+    assert network.run(SECOND)["features"].shape == (1, 50, 8)
+
+
+def test_an_onnxruntime_for_gpus_without_a_driver_says_so(small: ModelBundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    with pytest.warns(DserWarning, match="no NVIDIA driver is here"):
+        assert feature_network(small).device == "cpu"
+    with pytest.raises(ModelError, match="cuda: no NVIDIA driver is here; install one, or choose --device cpu"):
+        feature_network(small, "cuda")
+
+
+@pytest.mark.usefixtures("with_a_card")
+def test_with_a_card_the_engine_is_the_best(small: ModelBundle, tensorrt: Library) -> None:
+    engine = Engine(small, "sm86", "int8", tensorrt)
+    engine.build()
+    choice = chosen(small)
+    assert (choice.device, choice.engine) == ("tensorrt", engine)
+    assert choice.why == f"an engine (int8) by {tensorrt.version} on NVIDIA GeForce RTX 3090 (sm86)"
+
+
+@pytest.mark.usefixtures("with_a_card", "tensorrt")
+def test_with_a_card_and_no_engine_it_is_said_how_to_make_one(small: ModelBundle) -> None:
+    with pytest.warns(DserWarning, match="no engine was built for NVIDIA GeForce RTX 3090 .*; dser engine build"):
+        assert feature_network(small).device == "cpu"
+
+
+@pytest.mark.usefixtures("with_a_card")
+def test_an_engine_for_another_card_does_not_count(small: ModelBundle, tensorrt: Library) -> None:
+    Engine(small, "sm89", "fp16", tensorrt).build()
+    assert chosen(small).device == "cpu"
+
+
+@pytest.mark.usefixtures("with_a_card", "without_packages")
+@pytest.mark.parametrize("device", ["cuda", "tensorrt"])
+def test_with_a_card_onnxruntimes_providers_come_next(
+    small: ModelBundle, monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    made_for = {"cuda": ["CUDAExecutionProvider"], "tensorrt": ["TensorrtExecutionProvider", "CUDAExecutionProvider"]}
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: made_for[device])
+    assert chosen(small).device == chosen(small, device).device == device
+    assert chosen(small).why == "ONNX Runtime on NVIDIA GeForce RTX 3090 (sm86)"
+
+
+@pytest.mark.usefixtures("with_a_card")
+def test_a_gpu_that_fails_is_one_line_and_the_processor_takes_over(small: ModelBundle, tensorrt: Library) -> None:
+    """The engine is a real one; TensorRT cannot load it here."""
+    Engine(small, "sm86", "fp16", tensorrt).build()
+    with pytest.warns(DserWarning, match=r"small-sm86-fp16\.engine: .*; for now the processor computes") as said:
+        network = feature_network(small)
+    assert len(said) == 1
+    expected = OnnxNetwork(small.folder / FEATURES).run(SECOND)
+    np.testing.assert_allclose(network.run(SECOND)["features"], expected["features"], atol=1e-2)
+    with pytest.raises(ModelError, match=r"small-sm86-fp16\.engine: "):
+        feature_network(small, "tensorrt")
+
+
+@pytest.mark.usefixtures("with_a_card")
+def test_an_engine_that_is_missing_or_stale_is_built_with_one_line(small: ModelBundle, tensorrt: Library) -> None:
+    engine = Engine(small, "sm86", "fp16", tensorrt)
+    for state in ("is not there yet", "was made for another version"):
+        with (
+            pytest.warns(DserWarning, match=rf"small-sm86-fp16\.engine: the engine {state} and is built now, once"),
+            pytest.raises(ModelError, match=r"small-sm86-fp16\.engine: "),  # it cannot run here
+        ):
+            feature_network(small, "tensorrt")
+        assert engine.is_fresh
+        engine.path.with_suffix(".json").write_text("{}")
+
+
+@pytest.mark.usefixtures("without_packages")
+@pytest.mark.parametrize(("device", "remedy"), [("cuda", "onnxruntime-gpu"), ("tensorrt", r"dser-audio2face\[rtx\]")])
+def test_a_device_that_nothing_runs_is_refused_with_a_remedy(small: ModelBundle, device: str, remedy: str) -> None:
+    with pytest.raises(ModelError, match=rf"{device}: nothing that runs it is installed; pip install .*{remedy}"):
+        feature_network(small, device)
+
+
+def test_a_device_that_is_none_is_refused_with_those_there_are(small: ModelBundle) -> None:
+    with pytest.raises(ModelError, match="abacus: no such device; choose auto, cpu, cuda, tensorrt"):
+        feature_network(small, "abacus")
+
+
+def test_a_machine_without_the_driver_says_which_library_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dser_ext.recognition.engines import card
+
+    monkeypatch.setattr(card, "DRIVER", "libno_such_driver.so.1")
+    with pytest.raises(ModelError, match=r"no NVIDIA driver is here \(libno_such_driver\.so\.1 cannot be loaded\)"):
+        card.card()
+    assert DRIVER in ("libcuda.so.1", "nvcuda.dll")
