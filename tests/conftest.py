@@ -28,6 +28,14 @@ def _started(kind: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
         peer.stop()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Engines that somebody built on this machine are not the tests'."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DSER_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def start_a2f() -> Iterator[Callable[..., Any]]:
     """Starts Audio2Face stand-ins (see `a2f_server.A2FServer` for the arguments) and stops them after the test."""

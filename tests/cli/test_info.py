@@ -28,6 +28,8 @@ def test_it_tells_a_machine_the_same(dser):
     assert facts["sha256"] == ModelBundle.open().sha256
     assert facts["emotions"] == list(EMOTIONS)
     assert all(0 < accuracy <= 1 for accuracy in facts["accuracy"].values())
+    assert facts["device"] in ("cpu", "cuda", "tensorrt")
+    assert facts["why"]
 
 
 def test_a_model_without_measured_figures_has_none(dser):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import warnings
 from pathlib import Path
 
@@ -153,3 +155,39 @@ def test_a_machine_without_the_driver_says_which_library_is_missing(monkeypatch:
     with pytest.raises(ModelError, match=r"no NVIDIA driver is here \(libno_such_driver\.so\.1 cannot be loaded\)"):
         card.card()
     assert DRIVER in ("libcuda.so.1", "nvcuda.dll")
+
+
+DRIVER_SOURCE = r"""
+#include <string.h>
+int cuInit(unsigned flags) { return FAULT; }
+int cuDeviceGetCount(int *count) { *count = COUNT; return 0; }
+int cuDeviceGet(int *device, int number) { *device = 7 + number; return 0; }
+int cuDeviceGetName(char *name, int size, int device) {
+    strncpy(name, "NVIDIA GeForce RTX 5090", size);
+    return device != 7;
+}
+int cuDeviceGetAttribute(int *value, int what, int device) { *value = what == 75 ? 12 : 0; return device != 7; }
+"""
+
+
+@pytest.mark.parametrize(
+    ("count", "fault", "message"),
+    [(1, 0, None), (0, 0, "the NVIDIA driver shows no GPU"), (1, 100, r"does not work \(CUDA error 100\)")],
+)
+def test_the_card_is_what_the_driver_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, fault: int, message: str | None
+) -> None:
+    """A driver that is compiled for the test, with the interface of CUDA's."""
+    from dser_ext.recognition.engines import card
+
+    if (compiler := shutil.which("cc")) is None:
+        pytest.skip("needs a C compiler")
+    (tmp_path / "driver.c").write_text(DRIVER_SOURCE)
+    command = [compiler, "-shared", "-fPIC", f"-DCOUNT={count}", f"-DFAULT={fault}", "-o", "driver.so", "driver.c"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    monkeypatch.setattr(card, "DRIVER", str(tmp_path / "driver.so"))
+    if message is None:
+        assert card.card() == Card("NVIDIA GeForce RTX 5090", "sm120")
+        return
+    with pytest.raises(ModelError, match=message):
+        card.card()
