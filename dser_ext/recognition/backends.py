@@ -14,9 +14,7 @@ from dser_ext.errors import ModelError
 
 Arrays = dict[str, NDArray[np.float32]]
 
-GROUP = 64
-"""Numbers of a frame that share a scale where a product is computed in 8 bits; no frame's scale depends on another."""
-
+GROUP = 64  # benchmarks/processor.py: smaller is slower, larger changes the emotions more
 DEVICES = {
     "cpu": ["CPUExecutionProvider"],
     "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"],
@@ -39,24 +37,27 @@ class ProcessorNetwork:
     """A network in an ONNX file, run by OpenVINO on the processor.
 
     Where the file's weights have 8 bits, so have the products; all else is computed in bfloat16 if the processor can,
-    else in float32. threads: 0 for all cores. Several threads may use it; they take turns.
-    Raises ModelError if OpenVINO cannot load the file.
+    else in float32. Several threads may use it; they take turns.
+
+    threads: 0 for all cores. precision: "bf16" or "f32", of what has not 8 bits; None for the faster. group: numbers of
+    a frame that share a scale in a product of 8 bits; 0 for none of those. Raises ModelError if OpenVINO cannot load
+    the file.
     """
 
     device = "cpu"
 
-    def __init__(self, path: Path, threads: int = 0) -> None:
+    def __init__(self, path: Path, threads: int = 0, precision: str | None = None, group: int = GROUP) -> None:
         import openvino  # a fifth of a second: only when a network is needed
 
         core = openvino.Core()
+        if precision is None:
+            precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
         settings = {
             "NUM_STREAMS": "1",
             "INFERENCE_NUM_THREADS": threads,
             "ENABLE_CPU_PINNING": False,  # or several processes would share the first core
-            "INFERENCE_PRECISION_HINT": "bf16"
-            if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-            else "f32",
-            "DYNAMIC_QUANTIZATION_GROUP_SIZE": GROUP,
+            "INFERENCE_PRECISION_HINT": precision,
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": group,
         }
         try:
             model = core.read_model(path)
@@ -74,14 +75,11 @@ class ProcessorNetwork:
         except IndexError:
             request = self._network.create_infer_request()
         try:
-            outputs = request.infer(inputs)
+            outputs = [np.array(output) for output in request.infer(inputs).values()]  # it writes there again
         except RuntimeError as error:
             raise ModelError(f"{self._path}: OpenVINO cannot run it ({_last_line(error)})") from error
-        made = {
-            name: np.array(outputs[index]) for index, name in enumerate(self._outputs)
-        }  # copied: it writes there again
         self._idle.append(request)
-        return made
+        return dict(zip(self._outputs, outputs, strict=True))
 
 
 class OnnxNetwork:
