@@ -83,7 +83,7 @@ def kit(version: str = "3.12") -> int:
 def test_environment() -> Path:
     """The programs to test with. The project is linked, not copied: what is tested is the checkout as it is now."""
     if sys.version_info >= (3, 11):
-        return environment(".venv-test", ["-e", ".[dev,av,usd,training,cluster]"], RECIPE)
+        return environment(".venv-test", ["-e", ".[dev,av,usd,training,cluster,rtx]"], RECIPE)
     print("Training needs Python 3.11 or newer, so its tests are left out.", flush=True)
     return environment(".venv-test", ["-e", ".[dev,av,usd]"], RECIPE)
 
