@@ -60,6 +60,14 @@ def test_eight_bits_and_bfloat16_hardly_change_the_emotions(folder, recognizer, 
     assert 0 < np.abs(apart).mean() < 0.01
 
 
+def test_neither_the_batch_nor_the_number_of_threads_changes_a_single_bit(folder, speech):
+    one, two = ProcessorNetwork(folder / FEATURES, threads=1), ProcessorNetwork(folder / FEATURES, threads=2)
+    lines = np.stack([0.01 * speech[:48_320], speech[40_000:88_320], speech[50_000:98_320]])
+    together = two.run({"waveform": lines})["features"]
+    for number, line in enumerate(lines):
+        np.testing.assert_array_equal(one.run({"waveform": line[None]})["features"][0], together[number])
+
+
 def test_threads_that_share_a_network_do_not_change_each_others_results(folder, speech):
     network = ProcessorNetwork(folder / FEATURES)
     lines = [speech[None, start : start + 16_000 + start] for start in range(0, 32_000, 3200)]
