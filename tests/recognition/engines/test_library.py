@@ -57,6 +57,7 @@ def test_the_shipped_network_keeps_its_types(tensorrt: Library) -> None:
     assert not [kind for kind, number in kinds if number == "HALF" and kind in ("NORMALIZATION", "SOFTMAX", "REDUCE")]
 
 
+@pytest.mark.slow
 def test_the_shipped_models_engine_is_built_for_a_card_that_is_not_here(tensorrt: Library, tmp_path: Path) -> None:
     path = ModelBundle.open().folder / FEATURES
     sizes = {}
