@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import redirect_stdout
 from importlib import import_module
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -102,7 +104,7 @@ class OnnxNetwork:
         plugged = device == "tensorrt" and find_spec(PLUG_IN) is not None
         providers = None if plugged else _providers(device, onnxruntime.get_available_providers(), cache)
         if device != "cpu":
-            onnxruntime.set_default_logger_severity(4)  # what it says at length is said in one line below
+            _prepare(onnxruntime)
         try:
             if plugged:
                 _plug_in(onnxruntime, options, cache)
@@ -153,6 +155,14 @@ def _providers(device: str, available: list[str], cache: Path | None) -> list[st
         for provider in wanted
         if provider in available
     ]
+
+
+def _prepare(onnxruntime: Any) -> None:
+    """Let it find CUDA's libraries where pip puts them, and be quiet: what it says at length is said in one line."""
+    onnxruntime.set_default_logger_severity(4)
+    if hasattr(onnxruntime, "preload_dlls"):  # from 1.21 on
+        with redirect_stdout(StringIO()):
+            onnxruntime.preload_dlls()
 
 
 def _plug_in(onnxruntime: Any, options: Any, cache: Path | None) -> None:

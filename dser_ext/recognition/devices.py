@@ -87,8 +87,9 @@ def _best(bundle: ModelBundle) -> Choice:
     engine = cache.latest(bundle, here.gpu, known) if known else None
     if engine is not None:
         return Choice("tensorrt", _runs(engine, here), engine)
-    if providers:
-        return Choice(providers[0], f"ONNX Runtime on {here}")
+    # The TensorRT that ONNX Runtime itself was made for mostly lacks its libraries, and takes minutes the first time.
+    if device := next((device for device in providers if device == "cuda" or find_spec(PLUG_IN)), None):
+        return Choice(device, f"ONNX Runtime on {here}")
     return Choice("cpu", f"no engine was built for {here}; dser engine build does that once", lacking=True)
 
 

@@ -100,14 +100,15 @@ def test_an_engine_for_another_card_does_not_count(small: ModelBundle, tensorrt:
 
 
 @pytest.mark.usefixtures("with_a_card", "without_packages")
-@pytest.mark.parametrize("device", ["cuda", "tensorrt"])
-def test_with_a_card_onnxruntimes_providers_come_next(
-    small: ModelBundle, monkeypatch: pytest.MonkeyPatch, device: str
-) -> None:
-    made_for = {"cuda": ["CUDAExecutionProvider"], "tensorrt": ["TensorrtExecutionProvider", "CUDAExecutionProvider"]}
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: made_for[device])
-    assert chosen(small).device == chosen(small, device).device == device
+def test_with_a_card_onnxruntimes_providers_come_next(small: ModelBundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own TensorRT is taken when it is asked for; NVIDIA's plug-in, which brings its libraries, by itself."""
+    made_for = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: made_for)
     assert chosen(small).why == "ONNX Runtime on NVIDIA GeForce RTX 3090 (sm86)"
+    assert chosen(small).device == chosen(small, "cuda").device == "cuda"
+    assert chosen(small, "tensorrt").device == "tensorrt"
+    monkeypatch.setattr(devices, "PLUG_IN", "numpy")  # a module that is there
+    assert chosen(small).device == "tensorrt"
 
 
 @pytest.mark.usefixtures("with_a_card")
