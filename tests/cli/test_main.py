@@ -25,11 +25,11 @@ def behave(dser, monkeypatch):
 def test_help_shows_every_command_and_examples_and_exits_well(dser):
     done = dser("--help")
     assert done.code == 0
-    assert all(f"    {name} " in done.out for name in ("emote", "plot", "voice", "push", "relay", "info"))
+    assert all(f"    {name} " in done.out for name in ("emote", "plot", "voice", "push", "relay", "engine", "bench", "info"))
     assert "dser emote line.wav -o line.json" in done.out
 
 
-@pytest.mark.parametrize("command", ["emote", "plot", "voice", "push", "relay", "info"])
+@pytest.mark.parametrize("command", ["emote", "plot", "voice", "push", "relay", "engine", "bench", "info"])
 def test_help_of_a_command_explains_every_option(dser, command):
     done = dser(command, "--help")
     assert done.code == 0
