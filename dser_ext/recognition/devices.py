@@ -10,7 +10,7 @@ import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from dser_ext.errors import DserWarning, ModelError
+from dser_ext.errors import DserError, DserWarning, ModelError
 from dser_ext.recognition.backends import DEVICES, PLUG_IN, OnnxNetwork, ProcessorNetwork
 from dser_ext.recognition.bundle import FEATURES, ModelBundle
 from dser_ext.recognition.engines import cache, library
@@ -48,7 +48,7 @@ def feature_network(
         return _opened(bundle, choice, threads)
     try:
         return _opened(bundle, choice, threads)
-    except ModelError as error:
+    except DserError as error:
         _warn(f"{error}; for now the processor computes")
         return ProcessorNetwork(bundle.folder / FEATURES, threads)
 

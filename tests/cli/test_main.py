@@ -25,7 +25,8 @@ def behave(dser, monkeypatch):
 def test_help_shows_every_command_and_examples_and_exits_well(dser):
     done = dser("--help")
     assert done.code == 0
-    assert all(f"    {name} " in done.out for name in ("emote", "plot", "voice", "push", "relay", "engine", "bench", "info"))
+    commands = ("emote", "plot", "voice", "push", "relay", "engine", "bench", "info")
+    assert all(f"    {name} " in done.out for name in commands)
     assert "dser emote line.wav -o line.json" in done.out
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import subprocess
 import warnings
@@ -16,7 +18,7 @@ from dser_ext.recognition import devices
 from dser_ext.recognition.backends import OnnxNetwork, ProcessorNetwork
 from dser_ext.recognition.bundle import FEATURES, ModelBundle
 from dser_ext.recognition.devices import chosen, feature_network
-from dser_ext.recognition.engines import library
+from dser_ext.recognition.engines import cache, library
 from dser_ext.recognition.engines.cache import Engine
 from dser_ext.recognition.engines.card import DRIVER, Card
 from dser_ext.recognition.engines.library import Library
@@ -135,6 +137,26 @@ def test_an_engine_that_is_missing_or_stale_is_built_with_one_line(small: ModelB
             feature_network(small, "tensorrt")
         assert engine.is_fresh
         engine.path.with_suffix(".json").write_text("{}")
+
+
+@pytest.mark.usefixtures("with_a_card")
+def test_a_stale_engine_that_cannot_be_built_again_is_one_line(
+    small: ModelBundle, tensorrt: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine(small, "sm86", "fp16", tensorrt)
+    engine.build()
+    engine.path.with_suffix(".json").write_text("{}")
+
+    def full(*_: object) -> bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(cache, "built", full)
+    with pytest.warns(DserWarning) as said:
+        assert feature_network(small).device == "cpu"
+    building, failed = (str(each.message) for each in said)
+    assert "is built now, once" in building
+    assert "No space left on device" in failed
+    assert failed.endswith("for now the processor computes")
 
 
 @pytest.mark.usefixtures("without_packages")
