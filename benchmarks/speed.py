@@ -1,117 +1,182 @@
-"""How fast recognition is, and how much memory it takes; prints a markdown table.
+"""How fast recognition is beside other ways to hear emotions, in one run; prints markdown tables.
 
-    python benchmarks/speed.py [--lengths 1 3 30 600 7200]
+    python benchmarks/speed.py [-o FOLDER] [--quick] [--subjects NAME …] [--lengths SECONDS …] [--batches N …]
+        [--growth SECONDS …] [--rounds N] [--threads N] [--docs]
 
-Each length is recognised in turn with wav2vec2-base in Hugging Face transformers (eager, float32, random weights serve
-for time) hearing as much, at most ten seconds at a time, so that both see the same machine in the same minute; the
-ratio is what to quote. Needs the training extra for the comparison.
+Every subject has processes of its own and as many threads as the others. In each case (so many clips of so many
+seconds) they take turns, warmed up, in several rounds, and medians count; cases of more than 100 s of audio are heard
+by one process after another. Networks other than the shipped one have random weights, which serve for time. Ratios are
+to wav2vec2-base in transformers, eager, float32, in the same case: they are what carries over to other machines. Needs
+the training extra; memory is told on Linux alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import platform
+import re
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import numpy as np
-import soundfile
+from timing.cases import Case, line
+from timing.report import COMPARED, Results, markdown
+from timing.subjects import REFERENCE, SUBJECTS
+from timing.turns import MeasuringError, Place, Times, say, take_turns
+from timing.worker import FIRST
 
-import dser_ext
+from dser_ext.formats.files import written_whole
 
-RATE = 16_000
-COMPARED_SECONDS = 10.0  # at most
-PEAK = r"""
-import re, sys
-from pathlib import Path
-from dser_ext.cli.main import main
-sys.exit(main(sys.argv[1:]) or print(re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())[1]))
-"""
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+COMMAND_RUNS = 5
+QUICK = {
+    "subjects": ["default", "wav2vec2-base-ours", REFERENCE],
+    "lengths": [3, 30],
+    "batches": [1],
+    "growth": [3, 30, 300],
+    "rounds": 2,
+}
+PACKAGES = ("openvino", "onnxruntime", "torch", "transformers", "opensmile")
 
 
 def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--lengths", type=float, nargs="+", default=[1, 3, 30, 600, 7200], metavar="SECONDS")
-    parser.add_argument("--repeat", type=int, default=5, help="runs of each; the median counts")
-    options = parser.parse_args()
-    speech, _ = soundfile.read(dser_ext.sample_line(), dtype="float32")
-    with tempfile.TemporaryDirectory() as folder:
-        lines = {seconds: _line(Path(folder), speech, seconds) for seconds in options.lengths}
-        _command(Path(folder), _line(Path(folder), speech, 3.0), options.repeat)
-        _compute(lines, options.repeat)
-        _memory(Path(folder), lines[max(lines)], max(lines))
-
-
-def _line(folder: Path, speech: np.ndarray, seconds: float) -> Path:
-    """Speech of this length: the sample line over and over, from a place that differs each time."""
-    path = folder / f"{seconds:g}.wav"
-    random = np.random.default_rng(0)
-    left = round(seconds * RATE)
-    with soundfile.SoundFile(path, "w", RATE, 1, "PCM_16") as file:
-        while left:
-            piece = np.roll(speech, random.integers(len(speech)))[:left]
-            file.write(piece)
-            left -= len(piece)
-    return path
-
-
-def _command(folder: Path, line: Path, repeat: int) -> None:
-    command = [sys.executable, "-m", "dser_ext.cli.main", "emote", str(line), "-o", str(folder / "line.json")]
-    took = [_timed(lambda: subprocess.run(command, check=True, capture_output=True)) for _ in range(repeat + 1)][1:]
-    print(
-        f"\ndser emote, 3 s line, start to finished JSON: median {np.median(took):.2f} s, slowest {max(took):.2f} s\n"
+    """Measure, print, and write what was asked for."""
+    options = _options()
+    threads = options.threads or len(
+        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     )
+    cases = [Case(seconds, batch) for batch in options.batches for seconds in options.lengths]
+    results = Results(_machine(threads), cases, {name: Times() for name in options.subjects})
+    with tempfile.TemporaryDirectory() as folder:
+        measure(results, Place(Path(folder), threads), options.growth, options.rounds)
+    text = markdown(results)
+    print(text)
+    if options.output is not None:
+        options.output.mkdir(parents=True, exist_ok=True)
+        write(results, options.output / "speed.json", options.output / "speed.png")
+        with written_whole(options.output / "speed.md") as file:
+            file.write(text)
+    if options.docs:
+        write(results, DOCS / "evaluation" / "speed.json", DOCS / "pictures" / "speed.png")
+        _filled(DOCS / "SPEED.md", text)
+        _filled(DOCS.parent / "README.md", _summary(results))
 
 
-def _compute(lines: dict[float, Path], repeat: int) -> None:
-    from dser_ext.recognition.recognizer import recognize
-
-    wav2vec2 = _wav2vec2()
-    recognize(lines[min(lines)])
-    print("| line | ms for 1 s of speech | wav2vec2-base, eager | times faster |\n|---|---|---|---|")
-    for seconds, line in lines.items():
-        compared = min(seconds, COMPARED_SECONDS)
-        wav2vec2(compared)
-        ours, theirs = [], []
-        for _ in range(repeat if seconds <= 60 else 1):
-            theirs.append(_timed(lambda compared=compared: wav2vec2(compared)) / compared)
-            ours.append(_timed(lambda line=line: recognize(line)) / seconds)
-            theirs.append(_timed(lambda compared=compared: wav2vec2(compared)) / compared)
-        mine, other = float(np.median(ours)), float(np.median(theirs))
-        print(f"| {seconds:g} s | {1000 * mine:.1f} | {1000 * other:.1f} | {other / mine:.1f} |", flush=True)
-
-
-def _wav2vec2() -> Callable[[float], object]:
-    import torch
-    from transformers import Wav2Vec2Config, Wav2Vec2Model
-
-    model = Wav2Vec2Model(Wav2Vec2Config()).eval()
-
-    def run(seconds: float) -> object:
-        with torch.inference_mode():
-            return model(torch.randn(1, round(seconds * RATE)))
-
-    return run
+def measure(results: Results, place: Place, growth: list[float], rounds: int) -> None:
+    """Fill in the results: peaks, networks, cases in turns, growth, the command, and the peaks once more."""
+    say("peaks of the processor")
+    first = place.said("roofline", "peaks", str(place.threads))
+    for network in dict.fromkeys(need for name in results.times for need in SUBJECTS[name].needs):
+        say(f"making {network}")
+        place.said("networks", network, str(place.folder))
+    for name in results.times:
+        if SUBJECTS[name].is_ours:
+            model = str(place.folder / name) if SUBJECTS[name].needs else "dser-base"
+            results.operations[name] = place.said("roofline", "operations", model)
+    for case in results.cases:
+        take_turns(results.times, case, rounds, place)
+    results.lengths = [Case(seconds) for seconds in growth]
+    for case in results.lengths:
+        take_turns({"default": results.growth}, case, rounds, place)
+    if "default" in results.times:
+        results.command = _command(place)
+    second = place.said("roofline", "peaks", str(place.threads))
+    results.peaks = {kind: max(first[kind], second[kind]) for kind in first}
 
 
-def _memory(folder: Path, line: Path, seconds: float) -> None:
-    """The peak as Linux tells it; getrusage's counts what the parent had when it started the child."""
-    command = [sys.executable, "-c", PEAK, "emote", str(line), "-o", str(folder / "long.json")]
-    start = time.perf_counter()
-    peak = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 1024
-    print(f"\ndser emote, {seconds:g} s line: {time.perf_counter() - start:.0f} s, peak memory {peak:.0f} MiB")
+def write(results: Results, data: Path, picture: Path) -> None:
+    """The figures as JSON, and the chart."""
+    from timing.chart import draw
+
+    with written_whole(data) as file:
+        json.dump(results.data(), file, indent=1)
+        file.write("\n")
+    draw(results, picture)
 
 
-def _timed(run) -> float:
-    time.sleep(0.1)  # until the other's threads, which wait busily for more work, have come to rest
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FOLDER", help="write speed.json, speed.md, speed.png there"
+    )
+    parser.add_argument("--quick", action="store_true", help="a few minutes: the rest, unless given, is less of it")
+    parser.add_argument("--subjects", nargs="+", choices=SUBJECTS, metavar="NAME", help=", ".join(SUBJECTS))
+    parser.add_argument("--lengths", type=float, nargs="+", metavar="SECONDS", help="of a clip (3 30 600)")
+    parser.add_argument("--batches", type=int, nargs="+", metavar="N", help="clips handed over together (1 16)")
+    parser.add_argument("--growth", type=float, nargs="*", metavar="SECONDS", help="(3 30 300 3000 10800)")
+    parser.add_argument("--rounds", type=int, metavar="N", help="turns of each in a case (5)")
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help="of each subject (all cores)")
+    parser.add_argument("--docs", action="store_true", help="bring docs/SPEED.md and the README up to date")
+    options = parser.parse_args()
+    whole = {"subjects": list(SUBJECTS), "lengths": [3, 30, 600], "batches": [1, 16], "rounds": 5}
+    for name, value in (QUICK if options.quick else {**whole, "growth": [3, 30, 300, 3000, 10800]}).items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    return options
+
+
+def _command(place: Place) -> list[float]:
+    """Seconds of `dser emote` on 3 s of speech."""
+    say("dser emote")
+    command = [sys.executable, "-m", "dser_ext.cli.main", "emote", str(line(place.folder, FIRST.seconds))]
+    command += ["-o", str(place.folder / "line.json")]
+    took = []
+    for _ in range(COMMAND_RUNS + 1):
+        start = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        took.append(time.perf_counter() - start)
+    return took[1:]
+
+
+def _machine(threads: int) -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
+    parts = [found[1].strip() if found else platform.processor() or platform.machine(), f"{threads} threads"]
+    for name in PACKAGES:
+        try:
+            parts.append(f"{name} {version(name).partition('+')[0]}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(parts)
+
+
+def _summary(results: Results) -> str:
+    """The README's few lines."""
+    parts = ["![What 1 s of speech costs, beside other ways to hear it](docs/pictures/speed.png)\n\n"]
+    if ms := results.times["default"].ms(COMPARED):
+        parts.append(f"A clip of {COMPARED.name} costs {ms:.1f} ms for 1 s of speech")
+        ratio = results.faster("default", COMPARED)
+        parts.append(
+            f", {ratio:.1f} times less than wav2vec2-base in transformers in the same run. " if ratio else ". "
+        )
+    if results.command:
+        parts.append(
+            f"A line of 3 s takes `dser emote` {statistics.median(results.command):.2f} s from start to finished file. "
+        )
+    if results.lengths and (peak := results.growth.peaks.get(results.lengths[-1].name)):
+        hours = results.lengths[-1].seconds / 3600
+        parts.append(f"{hours:.2g} h of speech take {peak:.0f} MiB at the peak. ")
+    return "".join(parts).rstrip() + "\n"
+
+
+def _filled(path: Path, text: str) -> None:
+    """Put text between the marks of a document."""
+    begin, end = "<!-- speed: begin -->\n", "<!-- speed: end -->"
+    before, found, rest = path.read_text(encoding="utf-8").partition(begin)
+    if not found or end not in rest:
+        raise SystemExit(f"{path}: has no lines {begin.strip()} and {end}, between which figures go")
+    with written_whole(path) as file:
+        file.write(f"{before}{begin}{text}{end}{rest.partition(end)[2]}")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except MeasuringError as error:
+        raise SystemExit(str(error)) from error
