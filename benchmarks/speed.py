@@ -4,10 +4,11 @@
         [--growth SECONDS …] [--rounds N] [--threads N] [--docs]
 
 Every subject has processes of its own and as many threads as the others. In each case (so many clips of so many
-seconds) they take turns, warmed up, in several rounds, and medians count; cases of more than 100 s of audio are heard
-by one process after another. Networks other than the shipped one have random weights, which serve for time. Ratios are
-to wav2vec2-base in transformers, eager, float32, in the same case: they are what carries over to other machines. Needs
-the training extra; memory is told on Linux alone.
+seconds) they take turns, warmed up, in several rounds, until a subject has worked for half a minute, and medians count;
+for cases of more than 100 s of audio there is one process at a time. Networks other than the shipped one have random
+weights, which serve for time. Ratios are to wav2vec2-base in transformers, eager, float32, in the same case: they are
+what carries over to other machines. Needs the training extra; memory is told on Linux alone. The whole takes most of
+an hour on two cores, and up to 14 GiB of memory.
 """
 
 from __future__ import annotations
@@ -114,6 +115,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="of each subject (all cores)")
     parser.add_argument("--docs", action="store_true", help="bring docs/SPEED.md and the README up to date")
     options = parser.parse_args()
+    if options.docs and options.subjects and "default" not in options.subjects:
+        parser.error("--docs tells of the default model: have it among --subjects")
     whole = {"subjects": list(SUBJECTS), "lengths": [3, 30, 600], "batches": [1, 16], "rounds": 5}
     for name, value in (QUICK if options.quick else {**whole, "growth": [3, 30, 300, 3000, 10800]}).items():
         if getattr(options, name) is None:

@@ -62,7 +62,9 @@ class Torch:
         def hear(clips: torch.Tensor) -> torch.Tensor:
             return label(encoder(clips).last_hidden_state)
 
-        self._hear: Callable[[torch.Tensor], torch.Tensor] = torch.compile(hear) if how == "compile" else hear
+        self._hear: Callable[[torch.Tensor], torch.Tensor] = (
+            torch.compile(hear, dynamic=False) if how == "compile" else hear
+        )
         self._folder = folder
 
     def run(self, case: Case) -> object:
@@ -117,7 +119,7 @@ class Subject:
     def left_out(self, case: Case, free_gib: float) -> str | None:
         """Why a case is not measured; None if it is."""
         if case.audio_seconds > self.most_seconds:
-            return "would take many minutes"
+            return "left out, it would take many minutes"
         gib = 1.5 + self.clip_gib * math.ceil(case.batch * min(case.seconds, CLIP_SECONDS) / CLIP_SECONDS)
         return f"needs about {gib:.0f} GiB, and {free_gib:.0f} are free" if self.clip_gib and gib > free_gib else None
 
@@ -129,17 +131,21 @@ def _ours(label: str, model: str, most_seconds: float = 600.0, needs: tuple[str,
     return Subject(label, load, needs, is_ours=True, most_seconds=most_seconds)
 
 
-def _torch(label: str, network: str, how: str, clip_gib: float, classes: int = 0) -> Subject:
+def _torch(
+    label: str, network: str, how: str, clip_gib: float, classes: int = 0, most_seconds: float = 600.0
+) -> Subject:
     def load(folder: Path, threads: int) -> Running:
         return Torch(network, how, classes, folder, threads)
 
-    return Subject(label, load, (network,), clip_gib=clip_gib, is_fixed=how == "compile")
+    return Subject(label, load, (network,), most_seconds=most_seconds, clip_gib=clip_gib, is_fixed=how == "compile")
 
 
-def _by_transformers(network: str, clip_gib: float) -> dict[str, Subject]:
+def _by_transformers(network: str, clip_gib: float, most_seconds: float = 600.0) -> dict[str, Subject]:
+    """Three ways to run a network. most_seconds: in a case, of those that are not eager."""
     said = {"eager": "eager", "sdpa": "SDPA", "compile": "torch.compile"}
+    most = {"eager": 600.0, "sdpa": most_seconds, "compile": most_seconds}
     return {
-        f"{network}-{how}": _torch(f"{network}, transformers, {words}", network, how, clip_gib)
+        f"{network}-{how}": _torch(f"{network}, transformers, {words}", network, how, clip_gib, 0, most[how])
         for how, words in said.items()
     }
 
@@ -154,7 +160,7 @@ SUBJECTS: dict[str, Subject] = {
         for name in ("wav2vec2-base", "wav2vec2-large")
     },
     **_by_transformers("wav2vec2-base", 0.6),
-    **_by_transformers("wav2vec2-large", 0.8),
-    "speechbrain": _torch("emotion diarisation of SpeechBrain, WavLM-large, eager", "wavlm-large", "eager", 0.9, 4),
+    **_by_transformers("wav2vec2-large", 0.8, 100.0),
+    "speechbrain": _torch("WavLM-large + linear (SpeechBrain), eager", "wavlm-large", "eager", 0.9, 4),
     "opensmile": Subject("openSMILE, eGeMAPS v02", OpenSmile, most_seconds=16 * 600),
 }
