@@ -11,6 +11,7 @@ import soundfile
 import dser_ext
 
 RATE = 16_000
+UNITS = ((3600, "h"), (60, "min"), (1, "s"))
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Case:
     @property
     def name(self) -> str:
         """As tables say it: 3 s, 10 min, 16 × 30 s."""
-        length = f"{self.seconds:g} s" if self.seconds < 120 else f"{self.seconds / 60:g} min"
+        size, unit = next((size, unit) for size, unit in UNITS if self.seconds >= 2 * size or size == 1)
+        length = f"{self.seconds / size:g} {unit}"
         return length if self.batch == 1 else f"{self.batch} × {length}"
 
 

@@ -94,26 +94,21 @@ def _costs(results: Results) -> str:
     def cell(name: str, case: Case) -> str:
         ms, ratio = results.times[name].ms(case), results.faster(name, case)
         if ms is None:
-            return "–"
+            return results.times[name].reasons.get(case.name, "–").partition(":")[0]
         return f"{_three(ms)} ({_three(ratio)}×)" if ratio else _three(ms)
 
     head = ("ms for 1 s of audio", *(case.name for case in results.cases))
     rows = [(SUBJECTS[name].label, *(cell(name, case) for case in results.cases)) for name in results.times]
-    notes = [
-        f"- {SUBJECTS[name].label}, {where}: {reason}."
+    words = f"In brackets: how many times less than {SUBJECTS[REFERENCE].label} in the same column."
+    if any(times.reasons for times in results.times.values()):
+        words += " Too long: would take many minutes. Needs GiB: more memory than was free."
+    notes = {
+        f"- {SUBJECTS[name].label}: {reason}."
         for name, times in results.times.items()
-        for reason, where in _gathered(times.reasons)
-    ]
-    explained = f"In brackets: how many times less than {SUBJECTS[REFERENCE].label} in the same column."
-    return "\n".join([_table(head, rows), "", explained, *([""] if notes else []), *notes])
-
-
-def _gathered(reasons: dict[str, str]) -> list[tuple[str, str]]:
-    """Each reason once, with all cases it stands for."""
-    return [
-        (reason, "; ".join(case for case, its in reasons.items() if its == reason))
-        for reason in dict.fromkeys(reasons.values())
-    ]
+        for reason in times.reasons.values()
+        if ":" in reason
+    }
+    return "\n\n".join([_table(head, rows), words, *(["\n".join(sorted(notes))] if notes else [])])
 
 
 def _needs(results: Results) -> str:
@@ -136,15 +131,8 @@ def _needs(results: Results) -> str:
 
 def _roofline(results: Results) -> str:
     said = ", ".join(f"{KINDS[kind]} {peak / 1e9:.0f}" for kind, peak in results.peaks.items())
-    head = ("network", "10⁹ operations for 1 s", "of them 8-bit", *(f"{words}: ms" for words in KINDS.values()))
-    head = (
-        *head,
-        "8-bit and bfloat16 as computed: ms",
-        "measured, 30 s: ms",
-        "share of that",
-        "of bfloat16",
-        "of 8 bits",
-    )
+    head = ("network", "10⁹ for 1 s", "in 8 bits", *KINDS.values(), "as computed", "measured", "share of that")
+    head = (*head, "of bfloat16", "of 8 bits")
     rows = []
     for name, parts in results.operations.items():
         allowed, ms = results.allowed_ms(name), results.times[name].ms(COMPARED)
@@ -153,7 +141,12 @@ def _roofline(results: Results) -> str:
         figures = [f"{total / 1e9:.2f}", f"{100 * parts['int8'] / total:.0f} %"]
         figures += [_three(allowed[kind]) for kind in (*KINDS, "mixed")]
         rows.append((SUBJECTS[name].label, *figures, _three(ms) if ms else "–", *shares))
-    return f"Largest matrix products measured, 10⁹ operations a second: {said}.\n\n" + _table(head, rows)
+    words = (
+        f"Largest matrix products measured, 10⁹ operations a second: {said}. What a network's own operations for 1 s "
+        "of audio take at that, in ms: in one precision, and as they are computed, in 8 bits and bfloat16. Measured: "
+        f"at {COMPARED.name}."
+    )
+    return f"{words}\n\n{_table(head, rows)}"
 
 
 def _growth(results: Results) -> str:

@@ -119,9 +119,9 @@ class Subject:
     def left_out(self, case: Case, free_gib: float) -> str | None:
         """Why a case is not measured; None if it is."""
         if case.audio_seconds > self.most_seconds:
-            return "left out, it would take many minutes"
+            return "too long"
         gib = 1.5 + self.clip_gib * math.ceil(case.batch * min(case.seconds, CLIP_SECONDS) / CLIP_SECONDS)
-        return f"needs about {gib:.0f} GiB, and {free_gib:.0f} are free" if self.clip_gib and gib > free_gib else None
+        return f"needs {gib:.0f} GiB" if self.clip_gib and gib > free_gib else None
 
 
 def _ours(label: str, model: str, most_seconds: float = 600.0, needs: tuple[str, ...] = ()) -> Subject:

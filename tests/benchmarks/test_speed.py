@@ -49,15 +49,15 @@ def test_a_ratio_is_to_the_reference_in_the_same_case() -> None:
     from timing.turns import Times
 
     cases = [Case(30.0), Case(30.0, 16)]
-    ours = Times(cases={"30 s": [0.3, 0.2, 0.4]}, reasons={"16 × 30 s": "needs more memory"})
+    ours = Times(cases={"30 s": [0.3, 0.2, 0.4]}, reasons={"16 × 30 s": "failed: it said why"})
     results = Results(
         "a machine", cases, {"default": ours, REFERENCE: Times(cases={"30 s": [3.0], "16 × 30 s": [9.6]})}
     )
     assert results.faster("default", cases[0]) == pytest.approx(10)
     assert results.faster("default", cases[1]) is None
     told = markdown(results)
-    assert "| **dser-base**, whole recognition | 10.0 (10.0×) | – |" in told
-    assert "16 × 30 s: needs more memory." in told
+    assert "| **dser-base**, whole recognition | 10.0 (10.0×) | failed |" in told
+    assert "- **dser-base**, whole recognition: failed: it said why." in told
 
 
 def test_what_would_not_fit_into_memory_is_left_out() -> None:
