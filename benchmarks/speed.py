@@ -112,7 +112,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--batches", type=int, nargs="+", metavar="N", help="clips handed over together (1 16)")
     parser.add_argument("--growth", type=float, nargs="*", metavar="SECONDS", help="(3 30 300 3000 10800)")
     parser.add_argument("--rounds", type=int, metavar="N", help="turns of each in a case (5)")
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="of each subject (all cores)")
+    parser.add_argument(
+        "--threads", type=int, default=0, metavar="N", help="of each subject (all cores, as dser emote takes)"
+    )
     parser.add_argument("--docs", action="store_true", help="bring docs/SPEED.md and the README up to date")
     options = parser.parse_args()
     if options.docs and options.subjects and "default" not in options.subjects:

@@ -37,12 +37,21 @@ class Results:
 
     def data(self) -> dict[str, Any]:
         """For JSON."""
-        return {**asdict(self), "exponent": self.exponent, "targets": [list(row) for row in self.targets()]}
+        return {**asdict(self), "exponent": self.exponent, "targets": list(self.targets())}
 
     @property
     def exponent(self) -> float | None:
         """e where the cost grows as length to the e, by least squares of the logarithms; None of a single length."""
+        return self._exponent(0.0)
+
+    @property
+    def long_exponent(self) -> float | None:
+        """As `exponent`, of lines of several windows only: these overlap, while a line within one is heard once."""
+        return self._exponent(COMPARED.seconds)
+
+    def _exponent(self, least_seconds: float) -> float | None:
         measured = [(case.seconds, ms * case.seconds) for case in self.lengths if (ms := self.growth.ms(case))]
+        measured = [point for point in measured if point[0] >= least_seconds]
         if len(measured) < 2:
             return None
         x, y = np.log(np.array(measured)).T
@@ -155,7 +164,10 @@ def _growth(results: Results) -> str:
         return case.name, f"{_three(ms)}" if ms else "–", f"{peak:.0f}" if peak else "–"
 
     table = _table(("dser-base", "ms for 1 s of audio", "peak memory, MiB"), map(row, results.lengths))
-    return f"{table}\n\nThe cost grows as length to the {results.exponent:.3f}."
+    words = f"The cost grows as length to the {results.exponent:.3f}"
+    if results.long_exponent is not None:
+        words += f"; from {COMPARED.name} on, where all have windows that overlap, to the {results.long_exponent:.3f}"
+    return f"{table}\n\n{words}."
 
 
 def _three(value: float) -> str:
