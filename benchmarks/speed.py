@@ -4,11 +4,11 @@
         [--growth SECONDS …] [--rounds N] [--threads N] [--docs]
 
 Every subject has processes of its own and as many threads as the others. In each case (so many clips of so many
-seconds) they take turns, warmed up, in several rounds, until a subject has worked for half a minute, and medians count;
-for cases of more than 100 s of audio there is one process at a time. Networks other than the shipped one have random
+seconds) they take turns, warmed up, in several rounds, until a subject has worked for 20 s, and medians count; for
+cases of more than 100 s of audio there is one process at a time. Networks other than the shipped one have random
 weights, which serve for time. Ratios are to wav2vec2-base in transformers, eager, float32, in the same case: they are
 what carries over to other machines. Needs the training extra; memory is told on Linux alone. The whole takes most of
-an hour on two cores, and up to 14 GiB of memory.
+an hour on two cores, and up to 16 GiB of memory.
 """
 
 from __future__ import annotations
@@ -49,9 +49,7 @@ PACKAGES = ("openvino", "onnxruntime", "torch", "transformers", "opensmile")
 def main() -> None:
     """Measure, print, and write what was asked for."""
     options = _options()
-    threads = options.threads or len(
-        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    )
+    threads = options.threads or _cores()
     cases = [Case(seconds, batch) for batch in options.batches for seconds in options.lengths]
     results = Results(_machine(threads), cases, {name: Times() for name in options.subjects})
     with tempfile.TemporaryDirectory() as folder:
@@ -139,6 +137,12 @@ def _command(place: Place) -> list[float]:
     return took[1:]
 
 
+def _cores() -> int:
+    """That this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
 def _machine(threads: int) -> str:
     cpuinfo = Path("/proc/cpuinfo")
     found = re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
@@ -165,8 +169,7 @@ def _summary(results: Results) -> str:
             f"A line of 3 s takes `dser emote` {statistics.median(results.command):.2f} s from start to finished file. "
         )
     if results.lengths and (peak := results.growth.peaks.get(results.lengths[-1].name)):
-        hours = results.lengths[-1].seconds / 3600
-        parts.append(f"{hours:.2g} h of speech take {peak:.0f} MiB at the peak. ")
+        parts.append(f"{results.lengths[-1].name} of speech take {peak:.0f} MiB at the peak. ")
     return "".join(parts).rstrip() + "\n"
 
 

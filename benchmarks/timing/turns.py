@@ -20,7 +20,7 @@ from timing.subjects import SUBJECTS
 from timing.worker import FIRST
 
 ONCE_FROM = 100.0  # seconds of audio from which on a process holds much memory, so that only one is there at a time
-LONG_ENOUGH = 30.0  # seconds of work on a case, after which a subject is not asked again
+LONG_ENOUGH = 20.0  # seconds of work on a case, after which a subject is not asked again
 REST_SECONDS = 0.1  # until another's threads, which wait busily for more work, have come to rest
 HERE = Path(__file__).resolve().parents[1]
 
