@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from dser_ext.emotion.names import A2F_EMOTIONS
 from dser_ext.emotion.style import Style
 from dser_ext.emotion.track import FRAME_RATE, EmotionTrack
 from dser_ext.errors import DserWarning
+from dser_ext.recognition.hearing import Hearing
 from dser_ext.recognition.recognizer import Recognizer
+from dser_ext.recognition.voice import VoiceLines
 from dser_training.config import ConfigError, document, made_of
 from dser_training.evaluation.report import save, to_json
 from dser_training.inversion.document import Inverted, read
@@ -37,6 +39,7 @@ class ScoreConfig:
 
     window_seconds: float = 1.4  # of the sliding window (paper, stage 2)
     stride_seconds: float = 1.0
+    same_voice: bool = False  # the lines are one speaker's: also measure each against all others
 
 
 def load(path: str | Path, overrides: list[str]) -> ScoreConfig:
@@ -72,8 +75,8 @@ def score(
         note(NOTHING, line, np.zeros_like(line.emotions))
     for model in models:
         recognizer = Recognizer(model, "cpu")
-        for line in lines:
-            for kind, track in _tracks(recognizer, line, config).items():
+        for line, tracks in _told(recognizer, lines, config):
+            for kind, track in tracks.items():
                 note(f"{model}, {kind}", line, _shown(track, line.times))
     found: dict[str, Any] = {
         "schema": SCHEMA,
@@ -106,20 +109,38 @@ def _files(truth: Sequence[str | Path]) -> list[Path]:
     return files
 
 
-def _tracks(recognizer: Recognizer, line: Inverted, config: ScoreConfig) -> dict[str, EmotionTrack]:
-    """What a model tells of a line, by how it was asked."""
+def _told(
+    recognizer: Recognizer, lines: Sequence[Inverted], config: ScoreConfig
+) -> Iterator[tuple[Inverted, dict[str, EmotionTrack]]]:
+    """Each line with what a model tells of it, by how it was asked."""
+    if not config.same_voice:
+        for line in lines:
+            yield line, _tracks(recognizer, line, recognizer.hear(AudioFile(line.sound)), None, config)
+        return
+    heard = [(line, recognizer.hear(AudioFile(line.sound))) for line in lines]
+    profiles = {hearing.audio.sha256: hearing.profile for _, hearing in heard if hearing.profile is not None}
+    others = VoiceLines("the other lines", profiles)
+    if len(profiles) < 2:
+        raise ConfigError("same_voice needs two lines with speech or more; name more tracks, or leave it out")
+    for line, hearing in heard:
+        tracks = _tracks(recognizer, line, hearing, None, config)
+        with_voice = _tracks(recognizer, line, hearing, others, config)
+        yield line, tracks | {f"{kind}, same voice": track for kind, track in with_voice.items()}
+
+
+def _tracks(
+    recognizer: Recognizer, line: Inverted, hearing: Hearing, voice: VoiceLines | None, config: ScoreConfig
+) -> dict[str, EmotionTrack]:
+    """What a model tells of a line in sliding windows and as a sequence; without speech the latter alone."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DserWarning)  # of short lines and of voices: they go for all models alike
-        hearing = recognizer.hear(AudioFile(line.sound))
-        track = recognizer.track(hearing)
-        tracks = {"sequence": track}
-        if hearing.profile is not None:
-            windows = in_windows(
-                recognizer, read_sound(line.sound), None, config.window_seconds, config.stride_seconds, len(track.times)
-            )
-            told = np.maximum(windows, SMALLEST)
-            tracks = {"sliding window": EmotionTrack(np.arange(len(told)) / FRAME_RATE, told), **tracks}
-    return tracks
+        track = recognizer.track(hearing, voice)
+    if hearing.profile is None:
+        return {"sequence": track}
+    profile = voice.without(hearing.audio.sha256) if voice else None
+    samples, seconds, stride = read_sound(line.sound), config.window_seconds, config.stride_seconds
+    told = np.maximum(in_windows(recognizer, samples, profile, seconds, stride, len(track.times)), SMALLEST)
+    return {"sliding window": EmotionTrack(np.arange(len(told)) / FRAME_RATE, told), "sequence": track}
 
 
 def _shown(track: EmotionTrack, times: Doubles) -> Doubles:
