@@ -128,8 +128,8 @@ def test_ties_are_ignored_or_pull_both_together():
 
 
 @pytest.mark.slow
-def test_the_commands_make_a_bundle_that_has_the_taste(tmp_path):
-    """Candidates of eight real lines; whoever answers likes the saddest."""
+def test_the_commands_make_a_bundle_that_has_the_taste(tmp_path, capsys):
+    """Candidates of eight real lines; whoever answers likes the saddest. Then animations measure both models."""
     shutil.copytree(SAMPLES / "voice", tmp_path / "lines", ignore=shutil.ignore_patterns("*.md"))
     (tmp_path / "c.yaml").write_text(f"lines: {tmp_path / 'lines'}\noutput: {tmp_path / 'asked'}\nin_windows: 4\n")
     assert main(["candidates", "--config", str(tmp_path / "c.yaml")]) == 0
@@ -154,3 +154,12 @@ def test_the_commands_make_a_bundle_that_has_the_taste(tmp_path):
         return float(np.mean([track.mean[:, 5].mean() for track in tracks]))
 
     assert sad(bundle.folder) > sad("dser-base") + 0.02
+    line = sorted((tmp_path / "lines").iterdir())[0]
+    settings = [f"audio={line}", f"models=[dser-base,{bundle.folder}]"]
+    capsys.readouterr()
+    assert (
+        main(["invert", "--config", "training/configs/invert.yaml", "--made", str(tmp_path / "made"), *settings]) == 0
+    )
+    table = capsys.readouterr().out
+    for row in ("dser-base, sliding window", "dser-base, sequence", f"{bundle.folder}, preference"):
+        assert f"| {row} | 0." in table

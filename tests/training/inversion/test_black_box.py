@@ -17,6 +17,7 @@ from dser_training.main import main
 import dser_ext
 from dser_ext.audio import read
 from dser_ext.audio2face.animate import animate
+from dser_ext.audio2face.connection import Connection
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.emotion.names import A2F_EMOTIONS
 from dser_ext.formats import save_animation
@@ -63,6 +64,36 @@ def test_emotions_come_back_through_a_running_audio2face(tmp_path: Path, monkeyp
     assert np.abs(np.array(found["emotions"]) - truth).mean() < 0.03
     assert found["residual"]["share_of_variance"] < 0.1
     assert "ms late" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_audio2face_is_reached_by_tls(tmp_path: Path, monkeypatch, certificates, capsys) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(Path(__file__).resolve().parents[2] / "audio2face")])
+    from a2f_server import A2FServer
+
+    samples = read(dser_ext.sample_line())[: SECONDS * 16_000]
+    sound, keyed, out = tmp_path / "line.wav", tmp_path / "line.json", tmp_path / "found.json"
+    soundfile.write(sound, samples, 16_000)
+    server = A2FServer(credentials=certificates.server(mutual=False))
+    address = server.target.replace("127.0.0.1", "localhost")  # the name in the certificate
+    trusted = ["tls=true", f"root_certificate={certificates.path('authority.pem')}"]
+    settings = [
+        f"audio={sound}",
+        f"animation={keyed}",
+        f"output={out}",
+        'network=""',
+        f"a2f={address}",
+        "offset=0",
+    ]
+    connection = Connection(address, True, certificates.path("authority.pem"))
+    try:
+        save_animation(animate(samples, Keyframes(np.zeros(1), np.full((1, 10), 0.1, np.float32)), connection), keyed)
+        assert main(["invert", "--config", CONFIG, *settings, *trusted]) == 0
+        assert main(["invert", "--config", CONFIG, *settings]) == 1
+    finally:
+        server.stop()
+    assert out.exists()
+    assert address in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -211,6 +211,35 @@ def test_what_does_not_go_together_is_said_in_a_sentence(seen, tmp_path: Path, c
     assert not (tmp_path / "out.json").exists()
 
 
+@pytest.mark.slow
+def test_a_network_of_an_unknown_version_is_refused_and_says_what_to_do(seen, tmp_path: Path, capsys) -> None:
+    line = seen(8)
+    np.save(tmp_path / "line.npy", line.target)
+    shutil.copytree(line.folder, tmp_path / "net")
+    about = json.loads((line.folder / "network_info.json").read_text())
+    about["id"]["version"] = "9.9"
+    (tmp_path / "net" / "network_info.json").write_text(json.dumps(about))
+    settings = [f"audio={line.sound}", f"animation={tmp_path / 'line.npy'}", f"output={tmp_path / 'out.json'}"]
+    assert main(["invert", "--config", CONFIG, *settings, f"network={tmp_path / 'net'}"]) == 1
+    assert "version 9.9 of a network; only v2.3's interface is known" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_of_a_folder_a_bad_line_is_said_before_any_is_inverted(seen, tmp_path: Path, monkeypatch, caplog) -> None:
+    line, heard = seen(8), []
+    lines, animations, out = (tmp_path / name for name in ("lines", "animations", "out"))
+    lines.mkdir(), animations.mkdir()
+    for name, values in (("a", line.target), ("b", np.where(np.arange(len(line.target))[:, None] == 5, np.nan, 1.0))):
+        shutil.copy(line.sound, lines / f"{name}.wav")
+        np.save(animations / f"{name}.npy", values * np.ones_like(line.target))
+    whole = OnnxNetwork.of
+    monkeypatch.setattr(OnnxNetwork, "of", lambda *given: heard.append(caplog.text) or whole(*given))
+    settings = [f"audio={lines}", f"animation={animations}", f"network={line.folder}", f"output={out}", "fps=25"]
+    assert main(["invert", "--config", CONFIG, *settings]) == 1
+    assert "b.npy: " in heard[0]
+    assert [path.name for path in out.iterdir()] == ["a.json"]
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from dser_ext.audio2face.animate import animate
+from dser_ext.audio2face.connection import Connection
 from dser_ext.emotion.keyframes import Keyframes
 from dser_ext.formats.blendshapes import Animation
 from dser_training.config import ConfigError
@@ -19,21 +20,21 @@ REGIONS |= {"mouth": "mouth", "jaw": "jaw"}
 
 
 class BlackBox:
-    """Audio2Face at HOST:PORT. Each look at a line's emotions is one call for all of it.
+    """A running Audio2Face. Each look at a line's emotions is one call for all of it.
 
     names: lower case, the blendshapes that both it and an animation have.
     """
 
-    def __init__(self, target: str, animation: Animation, samples: Floats) -> None:
-        self._target, self._samples = target, samples
+    def __init__(self, connection: Connection, animation: Animation, samples: Floats) -> None:
+        self._connection, self._samples = connection, samples
         shown = self._animation(np.zeros(1), np.zeros((1, COUNT), np.float32))
         columns = {name.lower(): index for index, name in enumerate(shown.names)}
         own = {name.lower(): index for index, name in enumerate(animation.names)}
         self.names = [name for name in columns if name in own]
         if not self.names:
             raise NetworkError(
-                f"{target}: animates {shown.names[0]}, …, and the animation has {animation.names[0]}, …; none is the "
-                "same, so they cannot be compared"
+                f"{connection.target}: animates {shown.names[0]}, …, and the animation has {animation.names[0]}, …; "
+                "none is the same, so they cannot be compared"
             )
         self._columns = [columns[name] for name in self.names]
         self.values = animation.weights[:, [own[name] for name in self.names]]
@@ -49,7 +50,7 @@ class BlackBox:
         return np.stack([np.interp(times, shown.times, shown.weights[:, column]) for column in self._columns], axis=1)
 
     def _animation(self, times: Doubles, emotions: Floats) -> Animation:
-        return animate(self._samples, Keyframes(times, np.clip(emotions, 0, 1)), self._target)
+        return animate(self._samples, Keyframes(times, np.clip(emotions, 0, 1)), self._connection)
 
 
 class BlackBoxFace:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dser_ext.audio2face.connection import Connection
 from dser_training.config import ConfigError, document, made_of
 from dser_training.inversion.regions import checked
 
@@ -20,6 +21,12 @@ class InvertConfig:
     output: str  # .json, or a folder for one a line
     network: str = ""  # folder of an Audio2Face regression network v2.3 (yours; none is shipped)
     a2f: str = ""  # or HOST:PORT of a running Audio2Face, which is asked for blendshape weights
+    tls: bool = False  # that it is reached by TLS; a hosted one's key is told as to `dser push`
+    root_certificate: str = ""  # PEM file of the authority that signed its certificate; the system's if not given
+    client_certificate: str = ""  # PEM file, if it asks who calls
+    client_key: str = ""  # PEM file
+    function_id: str = ""  # which function of a hosted endpoint
+    function_version_id: str = ""
     fps: float = 30.0  # of animations that do not say it
     blendshapes: str = ""  # what blendshape weights are of, on the network's mesh; its bs_skin.npz if not given
     shot: str = ""  # of implicit_emo_db.npz, that stands for the implicit emotions; the first if not given
@@ -31,6 +38,13 @@ class InvertConfig:
     keys: str = ""  # also write a key a frame to this file (or folder), in a format of dser convert, by its suffix
     keys_format: str = "usda"  # in a folder
     models: list[str] = field(default_factory=list)  # to measure against what was found, as `evaluate --truth` does
+
+    @property
+    def connection(self) -> Connection:
+        """To the running Audio2Face. Raises Audio2FaceError for an address that is none and the like."""
+        certificates = (each or None for each in (self.root_certificate, self.client_certificate, self.client_key))
+        function = (each or None for each in (self.function_id, self.function_version_id))
+        return Connection(self.a2f, self.tls, *certificates, *function)
 
 
 def load(path: str | Path, overrides: list[str]) -> InvertConfig:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,15 +82,17 @@ class Found:
 
 def invert(config: InvertConfig) -> str:
     """Write the tracks of all lines; a summary. Raises DserError if a line cannot be inverted, after all others are."""
-    found, failed = [], []
+    found: list[Found] = []
     network = OnnxNetwork(config.network, config.shot, config.frame) if config.network else None
     mesh = basis.load(config.network, network.parts) if network else None
+    good, failed = [], []
     for line in lines(config):
-        try:
+        with _kept(failed):
+            _readable(config, line, network, mesh)
+            good.append(line)
+    for line in good:
+        with _kept(failed):
             found.append(_one(config, line, network, mesh))
-        except DserError as error:
-            failed.append(str(error))
-            log.warning("%s", error)
     said = "\n".join(map(str, found))
     if failed:
         if said:
@@ -101,6 +104,16 @@ def invert(config: InvertConfig) -> str:
 
         said += "\n\n" + score([line.line.output for line in found], config.models)
     return said
+
+
+@contextmanager
+def _kept(failed: list[str]) -> Iterator[None]:
+    """Say at once what was wrong with a line, and go on with the others."""
+    try:
+        yield
+    except DserError as error:
+        failed.append(str(error))
+        log.warning("%s", error)
 
 
 def lines(config: InvertConfig) -> list[Line]:
@@ -148,6 +161,15 @@ def _check_keys(chosen: TrackFormat, name: str) -> None:
         )
 
 
+def _readable(config: InvertConfig, line: Line, network: OnnxNetwork | None, mesh: basis.Basis | None) -> None:
+    """Raise DserError if a line's files cannot be read or do not go together; nobody is asked for an animation yet."""
+    samples = np.concatenate(list(AudioFile(line.audio).blocks()))
+    if network and mesh:
+        _in_network(config, line, samples, network, mesh)
+    else:
+        _padded(line, samples, animation.weights(line.animation).times, _around(config))
+
+
 def _one(config: InvertConfig, line: Line, network: OnnxNetwork | None, mesh: basis.Basis | None) -> Found:
     audio = AudioFile(line.audio)
     samples = np.concatenate(list(audio.blocks()))
@@ -190,7 +212,7 @@ def _in_network(config: InvertConfig, line: Line, samples: Floats, network: Onnx
 def _in_black_box(config: InvertConfig, line: Line, samples: Floats) -> Sight:
     given = animation.weights(line.animation)
     around = _around(config)
-    box = black_box.BlackBox(config.a2f, given, _padded(line, samples, given.times, around))
+    box = black_box.BlackBox(config.connection, given, _padded(line, samples, given.times, around))
     return Sight(
         given.times,
         box.values,

@@ -7,6 +7,7 @@ What depends on the sound alone is computed once for a line, and only the rest a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,6 +179,11 @@ def _about(folder: Path) -> tuple[dict[str, str], Parts]:
         raise NetworkError(
             f"{path}: a {who.get('type')} network, version {who.get('version')}, which carries a state from frame to "
             "frame; only regression networks v2.3 can be inverted"
+        )
+    if not re.match(r"v?2\b", str(who.get("version", "2")), re.IGNORECASE):
+        raise NetworkError(
+            f"{path}: version {who['version']} of a network; only v2.3's interface is known, so if this one has the "
+            'same, write "version": "2.3" there'
         )
     if named != list(A2F_EMOTIONS) or implicit != IMPLICIT:
         raise NetworkError(

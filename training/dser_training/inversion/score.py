@@ -131,16 +131,20 @@ def _told(
 def _tracks(
     recognizer: Recognizer, line: Inverted, hearing: Hearing, voice: VoiceLines | None, config: ScoreConfig
 ) -> dict[str, EmotionTrack]:
-    """What a model tells of a line in sliding windows and as a sequence; without speech the latter alone."""
+    """What a model tells of a line in sliding windows and of all of it at once; without speech the latter alone.
+
+    The latter is called by the stage that the model's head was trained in last.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DserWarning)  # of short lines and of voices: they go for all models alike
         track = recognizer.track(hearing, voice)
+    whole = "preference" if "preferences" in recognizer.bundle.card else "sequence"
     if hearing.profile is None:
-        return {"sequence": track}
+        return {whole: track}
     profile = voice.without(hearing.audio.sha256) if voice else None
     samples, seconds, stride = read_sound(line.sound), config.window_seconds, config.stride_seconds
     told = np.maximum(in_windows(recognizer, samples, profile, seconds, stride, len(track.times)), SMALLEST)
-    return {"sliding window": EmotionTrack(np.arange(len(told)) / FRAME_RATE, told), "sequence": track}
+    return {"sliding window": EmotionTrack(np.arange(len(told)) / FRAME_RATE, told), whole: track}
 
 
 def _shown(track: EmotionTrack, times: Doubles) -> Doubles:
