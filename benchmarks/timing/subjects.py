@@ -154,7 +154,7 @@ REFERENCE = "wav2vec2-base-eager"
 """What all others are compared with."""
 
 SUBJECTS: dict[str, Subject] = {
-    "default": _ours("**dser-base**, whole recognition", "dser-base", 16 * 600),
+    "default": _ours("**dser-base**, whole recognition", "dser-base", 3 * 3600),
     **{
         f"{name}-ours": _ours(f"**{name}, ours**", f"{name}-ours", needs=(name, f"{name}-ours"))
         for name in ("wav2vec2-base", "wav2vec2-large")
