@@ -12,6 +12,18 @@ from pathlib import Path
 import pytest
 
 CREMA_D = Path(__file__).resolve().parents[3] / "shared" / "data" / "crema-d"
+PUBLISHED = {
+    "wav2vec2-base": {},
+    "wav2vec2-large": {
+        "hidden_size": 1024,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
+        "intermediate_size": 4096,
+        "feat_extract_norm": "layer",
+        "do_stable_layer_norm": True,
+        "conv_bias": True,
+    },
+}
 collect_ignore_glob = [] if find_spec("torch") else ["*"]
 os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported: without it, a name is tried for half a minute
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # networks this small are faster so, many times where cores are busy
@@ -35,7 +47,9 @@ def few_actors() -> Callable[[Path, dict[str, int], int], Path]:
 
 @pytest.fixture(scope="session")
 def random_backbone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Makes folders with small encoders of random weights, one a kind: whisper, wav2vec2, hubert or wavlm."""
+    """Makes folders with encoders of random weights, one a kind: small ones, whisper, wav2vec2, hubert or wavlm, and
+    those of the paper in their published sizes, wav2vec2-base and wav2vec2-large.
+    """
     import torch
     import transformers
 
@@ -43,6 +57,10 @@ def random_backbone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
     def make(kind: str) -> Path:
         folder = tmp_path_factory.mktemp(kind)
         torch.manual_seed(2508)
+        if kind in PUBLISHED:
+            config = transformers.Wav2Vec2Config(**PUBLISHED[kind])
+            transformers.Wav2Vec2Model(config).save_pretrained(folder)
+            return folder
         if kind == "whisper":
             config = transformers.WhisperConfig(
                 d_model=32, encoder_layers=2, encoder_attention_heads=2, encoder_ffn_dim=64, decoder_layers=1,

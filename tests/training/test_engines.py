@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,6 @@ from dser_ext.recognition.engines import library
 from dser_ext.recognition.engines.graph import typed
 from dser_ext.recognition.engines.library import Library, built, parsed, profiles
 
-LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
-LARGE |= {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}
 WINDOW = 64_000
 
 pytestmark = pytest.mark.slow
@@ -33,21 +31,18 @@ def tensorrt() -> Library:
     return library.library()
 
 
-def exported(folder: Path, settings: dict[str, object]) -> Path:
-    """A feature network on wav2vec2 with these settings, as a bundle has it."""
-    from transformers import Wav2Vec2Config, Wav2Vec2Model
-
-    torch.manual_seed(2508)
-    Wav2Vec2Model(Wav2Vec2Config(**settings)).save_pretrained(folder / "encoder")
-    model = features_onnx(FeatureNetwork(backbone(str(folder / "encoder")), 32).eval())
+def exported(encoder: Path, folder: Path) -> Path:
+    """A feature network on wav2vec2 from a folder, as a bundle has it."""
+    model = features_onnx(FeatureNetwork(backbone(str(encoder)), 32).eval())
     compress(model)
     (folder / "features.onnx").write_bytes(model.SerializeToString())
-    shutil.rmtree(folder / "encoder")  # over a gigabyte
     return folder / "features.onnx"
 
 
-def test_an_engine_of_wav2vec2_large_is_built(tensorrt: Library, tmp_path: Path) -> None:
-    path = exported(tmp_path, LARGE)
+def test_an_engine_of_wav2vec2_large_is_built(
+    tensorrt: Library, random_backbone: Callable[[str], Path], tmp_path: Path
+) -> None:
+    path = exported(random_backbone("wav2vec2-large"), tmp_path)
     network = typed(path, "fp16").SerializeToString()
     _, definition, parser = parsed(tensorrt, network, path)
     layers = [definition.get_layer(number) for number in range(definition.num_layers)]
@@ -63,8 +58,12 @@ def test_an_engine_of_wav2vec2_large_is_built(tensorrt: Library, tmp_path: Path)
 
 def test_wav2vec2_hears_the_same_in_half_precision(tmp_path: Path) -> None:
     import onnx
+    from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-    path = exported(tmp_path, {"hidden_size": 256, "num_hidden_layers": 4, "num_attention_heads": 4})
+    torch.manual_seed(2508)
+    settings = Wav2Vec2Config(hidden_size=256, num_hidden_layers=4, num_attention_heads=4)
+    Wav2Vec2Model(settings).save_pretrained(tmp_path / "encoder")
+    path = exported(tmp_path / "encoder", tmp_path)
     onnx.save(typed(path, "fp16"), tmp_path / "half.onnx")
     waveform = {"waveform": read(dser_ext.sample_line())[None, :WINDOW]}
     expected, heard = (OnnxNetwork(each).run(waveform)["features"] for each in (path, tmp_path / "half.onnx"))

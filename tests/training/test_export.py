@@ -19,29 +19,14 @@ import dser_ext
 from dser_ext.audio import read
 from dser_ext.recognition.backends import OnnxNetwork, ProcessorNetwork
 
-LARGE = {
-    "hidden_size": 1024,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
-    "intermediate_size": 4096,
-    "feat_extract_norm": "layer",
-    "do_stable_layer_norm": True,
-    "conv_bias": True,
-}
-SIZES = {"wav2vec2-base": {}, "wav2vec2-large": LARGE}  # as published; the weights are random
-
-
-@pytest.fixture(scope="module", params=SIZES)
-def published(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp(request.param)
-    torch.manual_seed(2508)
-    transformers.Wav2Vec2Model(transformers.Wav2Vec2Config(**SIZES[request.param])).save_pretrained(folder)
-    return folder
-
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["wav2vec2-base", "wav2vec2-large"])
 @torch.inference_mode()
-def test_the_papers_networks_compute_what_transformers_compute(published: Path, tmp_path: Path) -> None:
+def test_the_papers_networks_compute_what_transformers_compute(
+    kind: str, random_backbone: Callable[[str], Path], tmp_path: Path
+) -> None:
+    published = random_backbone(kind)
     network = FeatureNetwork(backbone(str(published)), 32).eval()
     torch.nn.init.normal_(network.project.weight, std=network.project.in_features**-0.5)  # so that features are near 1
     model = features_onnx(network)
