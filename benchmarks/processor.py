@@ -28,14 +28,14 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 import dser_ext
 from dser_ext.audio import AudioFile, read
 from dser_ext.errors import DserWarning
-from dser_ext.recognition.backends import OnnxNetwork, ProcessorNetwork
+from dser_ext.recognition.backends import OnnxNetwork, OpenVinoNetwork
 from dser_ext.recognition.bundle import FEATURES
 from dser_ext.recognition.recognizer import Recognizer
 from dser_ext.recognition.voice import VoiceLines
 
 SECONDS = 4
 WINDOWS = 8  # that the sound is heard in, in turn
-Networks = dict[str, OnnxNetwork | ProcessorNetwork]
+Networks = dict[str, OnnxNetwork | OpenVinoNetwork]
 Mixtures = list[np.ndarray]
 
 
@@ -55,15 +55,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         eight = _eight_bits(path, Path(folder))
         threads = options.threads
-        ways: dict[str, Callable[[], OnnxNetwork | ProcessorNetwork]] = {
+        ways: dict[str, Callable[[], OnnxNetwork | OpenVinoNetwork]] = {
             "ONNX Runtime, float32": lambda: OnnxNetwork(path, threads=threads),
             "ONNX Runtime, 8 bits, one scale a tensor": lambda: OnnxNetwork(eight, threads=threads),
         }
         for precision, name in (("f32", "float32"), ("bf16", "bfloat16")):
-            ways[f"OpenVINO, {name}"] = lambda precision=precision: ProcessorNetwork(path, threads, precision, 0)
+            ways[f"OpenVINO, {name}"] = lambda precision=precision: OpenVinoNetwork(path, threads, precision, 0)
             for group in (32, 64, 128):
                 ways[f"OpenVINO, {name}, 8 bits in groups of {group}"] = lambda precision=precision, group=group: (
-                    ProcessorNetwork(path, threads, precision, group)
+                    OpenVinoNetwork(path, threads, precision, group)
                 )
         networks: Networks = {}
         loaded: dict[str, float] = {}
@@ -121,7 +121,7 @@ def _clips(options: argparse.Namespace) -> list[Clip]:
     return [clip for actor in chosen for clip in random.Random(0).sample(voices[actor], options.lines)]
 
 
-def _told(recognizer: Recognizer, network: OnnxNetwork | ProcessorNetwork, clips: list[Clip]) -> list[Mixtures]:
+def _told(recognizer: Recognizer, network: OnnxNetwork | OpenVinoNetwork, clips: list[Clip]) -> list[Mixtures]:
     """The mixtures of each line, without a voice and with the speaker's other lines."""
     recognizer._features = network
     alone, measured = [], []

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print how many milliseconds of work a second of speech takes, from samples to a track, and on what."""
     from dser_ext.recognition.bundle import DEFAULT_MODEL
-    from dser_ext.recognition.devices import chosen
+    from dser_ext.recognition.devices import arithmetic, chosen
     from dser_ext.recognition.recognizer import Recognizer
 
     model = options.model if options.model is not None else DEFAULT_MODEL
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         "model": f"{asked.bundle.name} {asked.bundle.info.version}",
         "device": asked.device,
         "why": chosen(asked.bundle, options.device).why,
-        "processor": f"{_processor()}, {os.cpu_count()} cores",
+        "processor": f"{_processor()}, {os.cpu_count()} cores; {arithmetic()}",
         "system": f"Python {platform.python_version()} on {platform.platform()}",
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
         "ms for 1 s": [

@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     import onnxruntime
 
     from dser_ext.recognition.bundle import DEFAULT_MODEL, ModelBundle
-    from dser_ext.recognition.devices import chosen
+    from dser_ext.recognition.devices import arithmetic, chosen
 
     bundle = ModelBundle.open(options.model if options.model is not None else DEFAULT_MODEL)
     choice = chosen(bundle)
@@ -52,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
         "providers": onnxruntime.get_available_providers(),
         "device": choice.device,
         "why": choice.why,
+        "processor": arithmetic(),
     }
     if options.json:
         print(json.dumps(facts, ensure_ascii=False, indent=2))

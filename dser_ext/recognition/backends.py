@@ -1,4 +1,4 @@
-"""Running a network behind one small interface: OpenVINO for large ones on the processor, ONNX Runtime for the rest."""
+"""Running a network behind one small interface, by OpenVINO or by ONNX Runtime; `devices` says which."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Network(Protocol):
         """Outputs by name."""
 
 
-class ProcessorNetwork:
+class OpenVinoNetwork:
     """A network in an ONNX file, run by OpenVINO on the processor.
 
     Where the file's weights have 8 bits, so have the products; all else is computed in bfloat16 if the processor can,

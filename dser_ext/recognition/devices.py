@@ -2,6 +2,7 @@
 
 "auto" takes the best that works: an engine in the cache where TensorRT, its card and driver are, else ONNX Runtime's
 providers for a GPU, else the processor. Where no package for a GPU is installed nothing is looked for, nor said.
+On a processor that has products of 8 bits OpenVINO is the faster, on any other ONNX Runtime (benchmarks/processor.py).
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from dser_ext.errors import DserError, DserWarning, ModelError
-from dser_ext.recognition.backends import DEVICES, PLUG_IN, OnnxNetwork, ProcessorNetwork
+from dser_ext.recognition.backends import DEVICES, PLUG_IN, OnnxNetwork, OpenVinoNetwork
 from dser_ext.recognition.bundle import FEATURES, ModelBundle
 from dser_ext.recognition.engines import cache, library
 from dser_ext.recognition.engines.cache import Engine
 from dser_ext.recognition.engines.card import Card, card
 from dser_ext.recognition.engines.network import TensorRTNetwork
+
+EIGHT_BITS = {"avx512_vnni", "avx_vnni"}
+"""Instructions that multiply 8-bit numbers and add up the products."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Choice:
 
 def feature_network(
     bundle: ModelBundle, device: str = "auto", threads: int = 0
-) -> ProcessorNetwork | OnnxNetwork | TensorRTNetwork:
+) -> OpenVinoNetwork | OnnxNetwork | TensorRTNetwork:
     """The feature network of a model, on a device: "auto" (the best that works), "cpu", "cuda" or "tensorrt".
 
     threads: that one run uses on the processor; 0 for all cores, which is best where one run follows another.
@@ -50,7 +54,7 @@ def feature_network(
         return _opened(bundle, choice, threads)
     except DserError as error:
         _warn(f"{error}; for now the processor computes")
-        return ProcessorNetwork(bundle.folder / FEATURES, threads)
+        return _on_processor(bundle, threads)
 
 
 def chosen(bundle: ModelBundle, device: str = "auto") -> Choice:
@@ -73,6 +77,20 @@ def chosen(bundle: ModelBundle, device: str = "auto") -> Choice:
         raise ModelError(f"{device}: {error}, or choose --device cpu") from error
     wanted = {"cuda": "pip install onnxruntime-gpu", "tensorrt": library.INSTALL}[device]
     raise ModelError(f"{device}: nothing that runs it is installed; {wanted}, or choose --device cpu")
+
+
+def has_eight_bits() -> bool:
+    """Whether this processor has instructions for products of 8 bits (VNNI), which OpenVINO then uses."""
+    from archspec.cpu.detect import detected_info
+
+    return not EIGHT_BITS.isdisjoint(detected_info().features)
+
+
+def arithmetic() -> str:
+    """What feature networks are computed with where the processor computes them, in a few words."""
+    if has_eight_bits():
+        return "8 bits where the weights have them, by OpenVINO"
+    return "float32, by ONNX Runtime: no instructions for 8 bits (VNNI)"
 
 
 def _best(bundle: ModelBundle) -> Choice:
@@ -107,9 +125,14 @@ def _runs(engine: Engine, here: Card) -> str:
     return f"an engine ({engine.precision}) by {engine.library.version} on {here}"
 
 
-def _opened(bundle: ModelBundle, choice: Choice, threads: int) -> ProcessorNetwork | OnnxNetwork | TensorRTNetwork:
+def _on_processor(bundle: ModelBundle, threads: int) -> OpenVinoNetwork | OnnxNetwork:
+    path = bundle.folder / FEATURES
+    return OpenVinoNetwork(path, threads) if has_eight_bits() else OnnxNetwork(path, threads=threads)
+
+
+def _opened(bundle: ModelBundle, choice: Choice, threads: int) -> OpenVinoNetwork | OnnxNetwork | TensorRTNetwork:
     if choice.device == "cpu":
-        return ProcessorNetwork(bundle.folder / FEATURES, threads)
+        return _on_processor(bundle, threads)
     if choice.engine is None:
         return OnnxNetwork(bundle.folder / FEATURES, choice.device, threads, cache.folder())
     engine = choice.engine

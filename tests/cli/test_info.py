@@ -11,6 +11,7 @@ import pytest
 import dser_ext
 from dser_ext.emotion.names import EMOTIONS
 from dser_ext.recognition.bundle import CARD, HEAD, ModelBundle
+from dser_ext.recognition.devices import arithmetic
 
 
 def test_it_tells_a_person_what_the_model_is(dser):
@@ -30,6 +31,7 @@ def test_it_tells_a_machine_the_same(dser):
     assert all(0 < accuracy <= 1 for accuracy in facts["accuracy"].values())
     assert facts["device"] in ("cpu", "cuda", "tensorrt")
     assert facts["why"]
+    assert facts["processor"] == arithmetic()
 
 
 def test_a_model_without_measured_figures_has_none(dser):

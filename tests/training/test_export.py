@@ -17,7 +17,7 @@ from dser_training.networks import FeatureNetwork
 
 import dser_ext
 from dser_ext.audio import read
-from dser_ext.recognition.backends import OnnxNetwork, ProcessorNetwork
+from dser_ext.recognition.backends import OnnxNetwork, OpenVinoNetwork
 
 
 @pytest.mark.slow
@@ -42,7 +42,7 @@ def test_the_papers_networks_compute_what_transformers_compute(
     ].numpy()  # mean 0 and deviation 1 are untrained
     whole = OnnxNetwork(tmp_path / "whole.onnx").run({"waveform": samples})["features"][0]
     assert np.abs(whole - wanted).max() < 1e-3
-    fast = ProcessorNetwork(tmp_path / "compressed.onnx").run({"waveform": samples})["features"][0]
+    fast = OpenVinoNetwork(tmp_path / "compressed.onnx").run({"waveform": samples})["features"][0]
     assert np.abs(fast - wanted).mean() < 0.05 * np.abs(wanted).mean()
 
 

@@ -21,7 +21,19 @@ from dser_ext.envelope import envelope
 from dser_ext.formats import save_animation
 
 SECONDS = 3
-HEAVY = ("soundfile", "soxr", "onnxruntime", "openvino", "matplotlib", "av", "torch", "transformers", "scipy", "yaml")
+HEAVY = (
+    "soundfile",
+    "soxr",
+    "onnxruntime",
+    "openvino",
+    "archspec",
+    "matplotlib",
+    "av",
+    "torch",
+    "transformers",
+    "scipy",
+    "yaml",
+)
 
 
 def work(target: str, folder: Path) -> dict[str, object]:

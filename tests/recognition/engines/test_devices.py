@@ -15,7 +15,7 @@ import pytest
 
 from dser_ext.errors import DserWarning, ModelError
 from dser_ext.recognition import devices
-from dser_ext.recognition.backends import OnnxNetwork, ProcessorNetwork
+from dser_ext.recognition.backends import OnnxNetwork, OpenVinoNetwork
 from dser_ext.recognition.bundle import FEATURES, ModelBundle
 from dser_ext.recognition.devices import chosen, feature_network
 from dser_ext.recognition.engines import cache, library
@@ -24,6 +24,7 @@ from dser_ext.recognition.engines.card import DRIVER, Card
 from dser_ext.recognition.engines.library import Library
 
 RTX_3090 = Card("NVIDIA GeForce RTX 3090", "sm86")
+CUDA = ["CUDAExecutionProvider", "CPUExecutionProvider"]
 SECOND = {"waveform": np.zeros((1, 16_000), np.float32)}
 
 
@@ -59,6 +60,24 @@ def test_without_packages_for_a_gpu_the_processor_is_taken_and_nothing_is_said(s
         assert feature_network(small).device == "cpu"
 
 
+@pytest.mark.parametrize(("there", "way"), [(True, OpenVinoNetwork), (False, OnnxNetwork)])
+def test_the_processor_decides_which_runtime_is_taken(
+    small: ModelBundle, monkeypatch: pytest.MonkeyPatch, there: bool, way: type
+) -> None:
+    monkeypatch.setattr(devices, "has_eight_bits", lambda: there)
+    network = feature_network(small, "cpu")
+    assert isinstance(network, way)
+    assert network.device == "cpu"
+    assert network.run(SECOND)["features"].shape == (1, 50, 8)
+
+
+def test_openvino_computes_in_8_bits_where_the_processor_is_said_to() -> None:
+    path = ModelBundle.open().folder / FEATURES
+    second = {"waveform": np.random.default_rng(0).normal(0, 0.1, (1, 16_000)).astype(np.float32)}
+    eight, whole = (OpenVinoNetwork(path, precision="f32", group=group).run(second)["features"] for group in (64, 0))
+    assert np.array_equal(eight, whole) != devices.has_eight_bits()
+
+
 @pytest.mark.usefixtures("tensorrt")
 def test_tensorrt_without_a_driver_is_quiet_until_an_engine_was_built(small: ModelBundle, tensorrt: Library) -> None:
     """Who builds engines for other machines does not want to hear it."""
@@ -68,12 +87,12 @@ def test_tensorrt_without_a_driver_is_quiet_until_an_engine_was_built(small: Mod
     Engine(small, "sm86", "fp16", tensorrt).build()
     with pytest.warns(DserWarning, match="no NVIDIA driver is here; .* the processor computes"):
         network = feature_network(small)
-    assert isinstance(network, ProcessorNetwork)
+    assert network.device == "cpu"
     assert network.run(SECOND)["features"].shape == (1, 50, 8)
 
 
 def test_an_onnxruntime_for_gpus_without_a_driver_says_so(small: ModelBundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: CUDA)
     with pytest.warns(DserWarning, match="no NVIDIA driver is here"):
         assert feature_network(small).device == "cpu"
     with pytest.raises(ModelError, match="cuda: no NVIDIA driver is here; install one, or choose --device cpu"):
