@@ -4,8 +4,8 @@
         [--growth SECONDS …] [--rounds N] [--threads N] [--docs]
 
 Every subject has processes of its own and as many threads as the others. In each case (so many clips of so many
-seconds) they take turns, warmed up, in several rounds, until a subject has worked for 20 s, and medians count; for
-cases of more than 100 s of audio there is one process at a time. Networks other than the shipped one have random
+seconds) they take turns of a second or more, warmed up, in several rounds, until a subject has worked for 20 s, and
+medians of all runs count; for cases of more than 100 s of audio there is one process at a time. Networks other than the shipped one have random
 weights, which serve for time. Ratios are to wav2vec2-base in transformers, eager, float32, in the same case: they are
 what carries over to other machines. Needs the training extra; memory is told on Linux alone. The whole takes most of
 an hour on two cores, and up to 16 GiB of memory.
@@ -33,6 +33,7 @@ from timing.turns import MeasuringError, Place, Times, say, take_turns
 from timing.worker import FIRST
 
 from dser_ext.formats.files import written_whole
+from dser_ext.recognition.devices import has_eight_bits
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 COMMAND_RUNS = 5
@@ -62,9 +63,10 @@ def main() -> None:
         with written_whole(options.output / "speed.md") as file:
             file.write(text)
     if options.docs:
-        write(results, DOCS / "evaluation" / "speed.json", DOCS / "pictures" / "speed.png")
-        _filled(DOCS / "SPEED.md", text)
-        _filled(DOCS.parent / "README.md", _summary(results))
+        kind = "speed" if has_eight_bits() else "speed-without-8-bits"
+        write(results, DOCS / "evaluation" / f"{kind}.json", DOCS / "pictures" / f"{kind}.png")
+        _filled(DOCS / "SPEED.md", kind, text)
+        _filled(DOCS.parent / "README.md", kind, _summary(results))
 
 
 def measure(results: Results, place: Place, growth: list[float], rounds: int) -> None:
@@ -156,8 +158,8 @@ def _machine(threads: int) -> str:
 
 
 def _summary(results: Results) -> str:
-    """The README's few lines."""
-    parts = ["![What 1 s of speech costs, beside other ways to hear it](docs/pictures/speed.png)\n\n"]
+    """The README's few sentences."""
+    parts = []
     if ms := results.times["default"].ms(COMPARED):
         parts.append(f"A clip of {COMPARED.name} costs {ms:.1f} ms for 1 s of speech")
         ratio = results.faster("default", COMPARED)
@@ -173,9 +175,9 @@ def _summary(results: Results) -> str:
     return "".join(parts).rstrip() + "\n"
 
 
-def _filled(path: Path, text: str) -> None:
+def _filled(path: Path, kind: str, text: str) -> None:
     """Put text between the marks of a document."""
-    begin, end = "<!-- speed: begin -->\n", "<!-- speed: end -->"
+    begin, end = f"<!-- {kind}: begin -->\n", f"<!-- {kind}: end -->"
     before, found, rest = path.read_text(encoding="utf-8").partition(begin)
     if not found or end not in rest:
         raise SystemExit(f"{path}: has no lines {begin.strip()} and {end}, between which figures go")

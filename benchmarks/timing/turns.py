@@ -99,8 +99,8 @@ class Worker:
             raise
         self.start_seconds = time.perf_counter() - start
 
-    def run(self, case: Case) -> tuple[float, float | None]:
-        """Seconds that a case took, and the most memory so far, MiB. Raises MeasuringError."""
+    def run(self, case: Case) -> tuple[list[float], float | None]:
+        """Seconds that each run of a turn took, and the most memory so far, MiB. Raises MeasuringError."""
         assert self._process.stdin is not None
         time.sleep(REST_SECONDS)
         try:
@@ -169,7 +169,7 @@ def _turns(workers: dict[str, Worker], times: dict[str, Times], case: Case, roun
             except MeasuringError as error:
                 known.reasons[case.name] = f"failed: {error}"
                 continue
-            took.append(seconds)
+            took += seconds
             if peak is not None:
                 known.peaks[case.name] = peak
 
