@@ -144,15 +144,18 @@ def _needs(results: Results) -> str:
 
 def _roofline(results: Results) -> str:
     said = ", ".join(f"{KINDS[kind]} {peak / 1e9:.0f}" for kind, peak in results.peaks.items())
+    useful = {"mixed"} | {kind for kind, peak in results.peaks.items() if peak >= results.peaks["fp32"]}
     head = ("network", "10⁹ for 1 s", "in 8 bits", *KINDS.values(), "by parts", "measured", "share of that")
     head = (*head, "of bfloat16", "of 8 bits")
     rows = []
     for name, parts in results.operations.items():
         allowed, ms = results.allowed_ms(name), results.times[name].ms(COMPARED)
-        shares = [f"{100 * allowed[kind] / ms:.0f} %" if ms else "–" for kind in ("mixed", "bf16", "int8")]
+        shares = [
+            f"{100 * allowed[kind] / ms:.0f} %" if ms and kind in useful else "–" for kind in ("mixed", "bf16", "int8")
+        ]
         total = sum(parts.values())
         figures = [f"{total / 1e9:.2f}", f"{100 * parts['int8'] / total:.0f} %"]
-        figures += [_three(allowed[kind]) for kind in (*KINDS, "mixed")]
+        figures += [_three(allowed[kind]) if kind in useful else "–" for kind in (*KINDS, "mixed")]
         rows.append((SUBJECTS[name].label, *figures, _three(ms) if ms else "–", *shares))
     words = (
         f"Largest matrix products measured, 10⁹ operations a second: {said}. What a network's own operations for 1 s "

@@ -80,14 +80,15 @@ def test_a_subject_that_is_not_installed_says_how_to_have_it(tmp_path: Path) -> 
     times = {"opensmile": Times(), "default": Times()}
     take_turns(times, Case(1.0), 2, Place(tmp_path, 1))
     assert "pip install opensmile" in times["opensmile"].reasons["1 s"]
-    assert len(times["default"].cases["1 s"]) == 2
+    assert len(times["default"].cases["1 s"]) >= 2
     assert not times["default"].reasons
 
 
 def test_docs_have_room_for_the_figures() -> None:
     for file in (ROOT / "docs" / "SPEED.md", ROOT / "README.md"):
         text = file.read_text(encoding="utf-8")
-        assert re.search(r"<!-- speed: begin -->\n.*<!-- speed: end -->", text, re.S), file
+        for kind in ("speed", "speed-without-8-bits"):
+            assert re.search(rf"<!-- {kind}: begin -->\n.*<!-- {kind}: end -->", text, re.S), file
 
 
 @pytest.mark.slow
@@ -100,7 +101,7 @@ def test_one_run_measures_us_beside_transformers(tmp_path: Path) -> None:
     for name in ("default", "wav2vec2-base-eager"):
         times = told["times"][name]
         assert set(times["cases"]) == {"1 s", "2 × 1 s"}
-        assert all(len(took) == 2 and min(took) > 0 for took in times["cases"].values())
+        assert all(len(took) >= 2 and min(took) > 0 for took in times["cases"].values())
         assert len(times["starts"]) == 2
         assert not times["reasons"]
     ours, theirs = (told["times"][name]["cases"]["2 × 1 s"] for name in ("default", "wav2vec2-base-eager"))
