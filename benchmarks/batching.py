@@ -15,8 +15,9 @@ import numpy as np
 import soundfile
 
 import dser_ext
-from dser_ext.recognition.backends import OnnxNetwork
-from dser_ext.recognition.bundle import FEATURES, ModelBundle
+from dser_ext.recognition.backends import Network
+from dser_ext.recognition.bundle import ModelBundle
+from dser_ext.recognition.devices import feature_network
 
 CLIPS, CLIP_SECONDS, RATE = 24, 3, 16_000
 ROUNDS = 5  # of which the fastest counts
@@ -29,7 +30,7 @@ def main() -> None:
     clip = speech[None, : CLIP_SECONDS * RATE]
     print(f"| at once | threads each | in a batch | ms a clip of {CLIP_SECONDS} s | alone |\n|---|---|---|---|---|")
     for at_once, threads, batch in WAYS:
-        network = OnnxNetwork(ModelBundle.open().folder / FEATURES, "cpu", threads)
+        network = feature_network(ModelBundle.open(), "cpu", threads)
         together = {"waveform": np.repeat(clip, batch, axis=0)}
         took = [_all(network, together, at_once, CLIPS // batch) for _ in range(ROUNDS)]
         alone = [_all(network, {"waveform": clip}, 1, 1) for _ in range(ROUNDS)]
@@ -37,7 +38,7 @@ def main() -> None:
         print(f"| {at_once} | {shown} | {batch} | {1000 * min(took) / CLIPS:.1f} | {1000 * min(alone):.1f} |")
 
 
-def _all(network: OnnxNetwork, inputs: dict[str, np.ndarray], at_once: int, runs: int) -> float:
+def _all(network: Network, inputs: dict[str, np.ndarray], at_once: int, runs: int) -> float:
     with ThreadPoolExecutor(at_once) as pool:
         start = time.perf_counter()
         list(pool.map(lambda _: network.run(inputs), range(runs)))
