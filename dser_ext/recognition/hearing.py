@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Generator, Iterator
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from dser_ext.recognition.voice import MIN_SECONDS, PIECE_SECONDS, VoiceProfile
 SHORTEST_FRAMES = 25  # the network hears at least this much; shorter lines are followed by silence
 KEPT_BYTES = 32 << 20  # frames of a line beyond this go to a temporary file
 READ_FRAMES = 4096  # that are read back at a time
+SECONDS_AT_ONCE = 16.0  # of windows in one run of the network, which a single one does not fill
 MARGIN = 0.25  # of an overlap, at either end, that is left out for its lack of context
 
 Frames = NDArray[np.float32]
@@ -104,7 +106,7 @@ class Hearing:
 
 
 def hear(audio: Audio, network: Network, bundle: ModelBundle) -> Generator[float, None, Hearing]:
-    """Hear a line window by window, saying between them how many seconds of it were heard so far.
+    """Hear a line a few windows at a time, saying between them how many seconds of it were heard so far.
 
     Raises AudioError if the sound cannot be read or the temporary file cannot be written, and ModelError if the network
     does not do what the bundle's card says.
@@ -129,15 +131,20 @@ def _joined(audio: Audio, network: Network, bundle: ModelBundle) -> Iterator[Fra
     overlap = round(bundle.card["overlap_seconds"] * FRAME_RATE)
     ramp = fade_in(overlap)
     fading = np.zeros((0, 0), np.float32)
-    for samples, skipped, last in _windows(audio, window * HOP, overlap * HOP):
-        frames = hear_window(network, samples)[skipped:]
-        if len(fading):
-            frames[:overlap] = ramp * frames[:overlap] + fading
-        if last:
-            yield frames
-        else:
-            yield frames[:-overlap]
-            fading = (1 - ramp) * frames[-overlap:]
+    windows = _windows(audio, window * HOP, overlap * HOP)
+    while group := list(islice(windows, max(1, round(SECONDS_AT_ONCE / bundle.card["window_seconds"])))):
+        heard = _hear(network, np.stack([samples for samples, _, _ in group]))
+        pieces = []
+        for (_, skipped, last), whole in zip(group, heard, strict=True):
+            frames = whole[skipped:]
+            if len(fading):
+                frames[:overlap] = ramp * frames[:overlap] + fading
+            if last:
+                pieces.append(frames)
+            else:
+                pieces.append(frames[:-overlap])
+                fading = (1 - ramp) * frames[-overlap:]
+        yield np.concatenate(pieces)
 
 
 def fade_in(overlap: int) -> Frames:
@@ -170,8 +177,14 @@ def _windows(audio: Audio, size: int, overlap: int) -> Iterator[tuple[Frames, in
 
 def hear_window(network: Network, samples: Frames) -> Frames:
     """Frames of samples (320 n,): features and the probability of speech, which is none in a pause, (n, D + 1)."""
-    count = len(samples) // HOP
-    padded = np.pad(samples, (0, max(0, SHORTEST_FRAMES * HOP - len(samples))))
-    heard = network.run({"waveform": padded[None]})
-    speech = heard["speech"][0] * loud_frames(padded)
-    return np.concatenate([heard["features"][0], speech[:, None]], axis=1)[:count]
+    (frames,) = _hear(network, samples[None])
+    return frames
+
+
+def _hear(network: Network, windows: Frames) -> list[Frames]:
+    """As `hear_window`, windows of one length at once, (windows, 320 n)."""
+    count = windows.shape[1] // HOP
+    padded = np.pad(windows, ((0, 0), (0, max(0, SHORTEST_FRAMES * HOP - windows.shape[1]))))
+    heard = network.run({"waveform": padded})
+    speech = heard["speech"] * np.stack([loud_frames(samples) for samples in padded])
+    return list(np.concatenate([heard["features"], speech[..., None]], axis=2)[:, :count])

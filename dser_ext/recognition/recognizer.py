@@ -26,7 +26,7 @@ from dser_ext.recognition.speech import HOP, held, speech_frames
 from dser_ext.recognition.voice import VoiceLines, VoiceProfile
 from dser_ext.steps import result
 
-BLOCK_FRAMES = 3_000  # of the head, a minute at a time; memory of larger blocks ends up in splinters
+BLOCK_FRAMES = 6_000  # of the head: with context on either side smaller ones cost more, larger ones hold more memory
 SHORT_SECONDS = 0.3  # too little to tell an emotion from
 VOICE_HINT = (
     "without a voice, speech is measured against a generic one; other lines of the same speaker make it surer "
@@ -64,7 +64,7 @@ class Recognizer:
         return result(self.hear_in_steps(audio))
 
     def hear_in_steps(self, audio: Audio) -> Generator[float, None, Hearing]:
-        """As `hear`, a window at a time, saying between them how many seconds of the line were heard."""
+        """As `hear`, a few windows at a time, saying between them how many seconds of the line were heard."""
         return hear(audio, self._features, self.bundle)
 
     def track(self, hearing: Hearing, voice: VoiceProfile | VoiceLines | None = None) -> EmotionTrack:
@@ -83,7 +83,7 @@ class Recognizer:
     def track_in_steps(
         self, hearing: Hearing, voice: VoiceProfile | VoiceLines | None = None
     ) -> Generator[float, None, EmotionTrack]:
-        """As `track`, a minute at a time, saying between them how many seconds were told; without a warning."""
+        """As `track`, two minutes at a time, saying between them how many seconds were told; without a warning."""
         profile = voice.without(hearing.audio.sha256) if isinstance(voice, VoiceLines) else voice
         if profile is not None:
             self.check(profile)

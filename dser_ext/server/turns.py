@@ -1,4 +1,4 @@
-"""Turns: who may compute next. Work is done in steps of some tens of milliseconds, the callers' in turn.
+"""Turns: who may compute next. Work is done in steps of a fraction of a second, the callers' in turn.
 
 So a short line does not wait for a long one, however many a caller has sent, and work that nobody waits for any more
 ends with its step.

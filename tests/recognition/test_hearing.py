@@ -27,15 +27,16 @@ class Ruler:
 
     def __init__(self) -> None:
         self.windows: list[int] = []
+        self.runs: list[int] = []
 
     def run(self, inputs):
         waveform = inputs["waveform"]
-        assert waveform.shape[0] == 1
         frames = waveform[:, ::HOP]
         count = waveform.shape[1] // HOP
-        self.windows.append(count)
-        place = np.arange(count, dtype=np.float32)[None]
-        return {"features": np.stack([frames[:, :count], place], axis=2), "speech": np.ones((1, count), np.float32)}
+        self.windows += [count] * len(waveform)
+        self.runs.append(len(waveform))
+        place = np.tile(np.arange(count, dtype=np.float32), (len(waveform), 1))
+        return {"features": np.stack([frames[:, :count], place], axis=2), "speech": np.ones_like(place)}
 
 
 def numbered(samples: int) -> np.ndarray:
@@ -90,6 +91,12 @@ def test_the_last_window_is_whole_because_it_reaches_back():
     network = Ruler()
     heard(np.zeros((WINDOW + 1) * HOP, np.float32), network)
     assert network.windows == [WINDOW, WINDOW]
+
+
+def test_windows_of_sixteen_seconds_are_heard_at_once():
+    network = Ruler()
+    heard(np.zeros((WINDOW + 10 * (WINDOW - OVERLAP)) * HOP, np.float32), network)
+    assert network.runs == [8, 3]
 
 
 def test_a_very_short_line_is_heard_with_silence_after_it():
