@@ -8,7 +8,7 @@ seconds) they take turns of a second or more, warmed up, in several rounds, unti
 medians of all runs count; for cases of more than 100 s of audio there is one process at a time. Networks other than the
 shipped one have random weights, which serve for time. Ratios are to wav2vec2-base in transformers, eager, float32, in
 the same case: they are what carries over between processors of a kind. Needs the training extra; memory is told on
-Linux alone. The whole takes most of an hour on two cores, and up to 16 GiB of memory.
+Linux alone. The whole takes more than an hour on two cores, and up to 16 GiB of memory.
 """
 
 from __future__ import annotations

@@ -132,7 +132,8 @@ def _joined(audio: Audio, network: Network, bundle: ModelBundle) -> Iterator[Fra
     ramp = fade_in(overlap)
     fading = np.zeros((0, 0), np.float32)
     windows = _windows(audio, window * HOP, overlap * HOP)
-    while group := list(islice(windows, max(1, round(SECONDS_AT_ONCE / bundle.card["window_seconds"])))):
+    at_once = max(1, round(SECONDS_AT_ONCE * FRAME_RATE / window))
+    while group := list(islice(windows, at_once)):
         heard = _hear(network, np.stack([samples for samples, _, _ in group]))
         pieces = []
         for (_, skipped, last), whole in zip(group, heard, strict=True):
@@ -177,14 +178,14 @@ def _windows(audio: Audio, size: int, overlap: int) -> Iterator[tuple[Frames, in
 
 def hear_window(network: Network, samples: Frames) -> Frames:
     """Frames of samples (320 n,): features and the probability of speech, which is none in a pause, (n, D + 1)."""
-    (frames,) = _hear(network, samples[None])
+    frames: Frames = _hear(network, samples[None])[0]
     return frames
 
 
-def _hear(network: Network, windows: Frames) -> list[Frames]:
-    """As `hear_window`, windows of one length at once, (windows, 320 n)."""
+def _hear(network: Network, windows: Frames) -> Frames:
+    """As `hear_window`, of windows of one length at once, (windows, 320 n) to (windows, n, D + 1)."""
     count = windows.shape[1] // HOP
     padded = np.pad(windows, ((0, 0), (0, max(0, SHORTEST_FRAMES * HOP - windows.shape[1]))))
     heard = network.run({"waveform": padded})
     speech = heard["speech"] * np.stack([loud_frames(samples) for samples in padded])
-    return list(np.concatenate([heard["features"], speech[..., None]], axis=2)[:, :count])
+    return np.concatenate([heard["features"], speech[..., None]], axis=2)[:, :count]
