@@ -41,7 +41,7 @@ class A2FServer:
     """A running server. Starts at once; `target` is its address.
 
     health: what it says of itself, None if it has no health service. `requests` holds what came in, in order of
-    arrival, and `metadata` what each of the calls carried.
+    arrival, and `metadata` what each of the calls carried; `running` says how many calls nobody has ended.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -51,6 +51,7 @@ class A2FServer:
     health: str | None = "SERVING"
     requests: list[Request] = field(default_factory=list, repr=False)
     metadata: list[dict[str, Any]] = field(default_factory=list)
+    _open: list[Any] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         self._grpc = grpc.server(ThreadPoolExecutor(self.limits.streams), maximum_concurrent_rpcs=self.limits.streams)
@@ -76,11 +77,16 @@ class A2FServer:
     def wait(self) -> None:
         self._grpc.wait_for_termination()
 
+    @property
+    def running(self) -> int:
+        return sum(context.is_active() for context in self._open)
+
     def _check(self, _: bytes, context: Any) -> bytes:
         self.metadata.append(dict(context.invocation_metadata()))
         return bytes(HealthCheckResponse(status=self.health).SerializeToString())
 
     def _process(self, incoming: Iterator[Any], context: Any) -> Iterator[Any]:
+        self._open.append(context)
         self.metadata.append(dict(context.invocation_metadata()))
         answer = self._answer(_Inbox(incoming, self.limits))
         try:
@@ -89,8 +95,8 @@ class A2FServer:
             context.abort(refusal.code, str(refusal))
         except SilentError:
             over = threading.Event()
-            context.add_callback(over.set)
-            over.wait()
+            if context.add_callback(over.set):  # False: it has ended already
+                over.wait()
 
     def _answer(self, inbox: _Inbox) -> Iterator[Any]:
         request = Request(self.limits)
@@ -143,7 +149,7 @@ class _Inbox:
             for message in incoming:
                 self._queue.put(message)
         except Exception:  # what gRPC raises here when the RPC is over has no public type
-            return
+            pass  # and whoever waits is told, as the stream has ended
         self._queue.put(None)
 
 

@@ -249,16 +249,8 @@ def until(condition, seconds: float = 5) -> bool:
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 8])
 def test_when_a_client_vanishes_its_upstream_call_is_cancelled(start_a2f, start_relay, speech, mode, count):
     """After so many messages; of 8 the last is EndOfAudio."""
-    open_calls = []
-
-    def watch(answer):
-        open_calls.append(True)
-        try:
-            yield from a2f_server.after_frames(3, a2f_server.hang)(answer)
-        finally:
-            open_calls.pop()
-
-    relay = start_relay(start_a2f(spoil=watch).target, mode=mode)
+    a2f = start_a2f(spoil=a2f_server.after_frames(3, a2f_server.hang))
+    relay = start_relay(a2f.target, mode=mode)
     over = threading.Event()
 
     def messages():
@@ -272,7 +264,7 @@ def test_when_a_client_vanishes_its_upstream_call_is_cancelled(start_a2f, start_
         call.cancel()
     over.set()
     assert until(lambda: relay.running == 0)
-    assert until(lambda: not open_calls)
+    assert until(lambda: a2f.running == 0)
 
 
 def test_a_client_that_does_not_read_is_given_up(start_a2f, start_relay, speech):
