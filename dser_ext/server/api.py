@@ -31,6 +31,7 @@ from dser_ext.server.pushing import push
 from dser_ext.server.recognizing import recognize
 from dser_ext.server.refusal import RefusalError
 from dser_ext.server.streaming import recognize_stream
+from dser_ext.server.waiting import in_time
 
 DOMAIN = "dser.v1"
 LINGER_SECONDS = 1.0  # that a caller has to read how the call ended
@@ -133,7 +134,7 @@ async def _abort(context: Any, refusal: RefusalError) -> None:
         status.details.add().Pack(retry)
     context.set_trailing_metadata(((DETAILS, status.SerializeToString()),))
     try:
-        await asyncio.wait_for(context.abort(refusal.code, str(refusal)), LINGER_SECONDS)
+        await in_time(context.abort(refusal.code, str(refusal)), LINGER_SECONDS)
     except asyncio.TimeoutError:  # who reads nothing does not read this either
         raise asyncio.CancelledError from None
 

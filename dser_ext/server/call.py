@@ -17,6 +17,7 @@ from dser_ext.server.journal import Caller
 from dser_ext.server.limits import ServiceLimits
 from dser_ext.server.refusal import RefusalError
 from dser_ext.server.turns import Turns
+from dser_ext.server.waiting import in_time
 
 Result = TypeVar("Result")
 
@@ -95,19 +96,12 @@ class Call:
         await self._in_time(self._context.write(message), "nothing was read for {}; read what comes in")
 
     async def _in_time(self, waiting: Any, otherwise: str) -> Any:
-        """As asyncio.wait_for, which makes a task of its own each time, and a short line has half a dozen messages."""
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        assert task is not None
-        late = loop.call_later(self.limits.idle_seconds, task.cancel)
+        """Raises RefusalError with the reason `otherwise`, which names the time, if the caller does nothing."""
         try:
-            return await waiting
-        except asyncio.CancelledError as error:
-            if loop.time() < late.when():
-                raise
+            return await in_time(waiting, self.limits.idle_seconds)
+        except asyncio.TimeoutError as error:
             reason = otherwise.format(f"{self.limits.idle_seconds:g} s")
             raise RefusalError(reason, grpc.StatusCode.DEADLINE_EXCEEDED) from error
-        finally:
-            late.cancel()
 
     async def once(self, function: Callable[[], Result], *, urgent: bool = False) -> Result:
         """Compute something short, when it is the caller's turn. urgent: before those who can wait."""

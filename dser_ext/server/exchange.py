@@ -16,6 +16,7 @@ from dser_ext.server.lines import ClipLine, Desk, StreamLine
 from dser_ext.server.refusal import RefusalError
 from dser_ext.server.request import Request
 from dser_ext.server.upstream import Call, Upstream
+from dser_ext.server.waiting import in_time
 
 END_OF_AUDIO = bytes(AudioStream(end_of_audio={}).SerializeToString())
 Metadata = Sequence[tuple[str, "str | bytes"]]
@@ -82,7 +83,7 @@ class Exchange:
 
     async def _receive(self) -> bytes:
         try:
-            data = await asyncio.wait_for(self._context.read(), self._limits.idle_seconds)
+            data = await in_time(self._context.read(), self._limits.idle_seconds)
         except asyncio.TimeoutError as error:
             raise RefusalError(
                 f"nothing came in for {self._limits.idle_seconds:g} s; send sound, then EndOfAudio",
@@ -145,7 +146,7 @@ class Exchange:
 
     async def _write(self, data: bytes) -> None:
         try:
-            await asyncio.wait_for(self._context.write(data), self._limits.idle_seconds)
+            await in_time(self._context.write(data), self._limits.idle_seconds)
         except asyncio.TimeoutError as error:
             raise RefusalError(
                 f"the client has read nothing for {self._limits.idle_seconds:g} s",

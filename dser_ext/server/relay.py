@@ -21,6 +21,7 @@ from dser_ext.server.limits import Limits
 from dser_ext.server.lines import Desk
 from dser_ext.server.refusal import RefusalError
 from dser_ext.server.upstream import Upstream
+from dser_ext.server.waiting import in_time
 
 VOICE_KEY = "dser-voice"
 """Key of the call's metadata that names the speaker; without it the speaker is the client's address."""
@@ -77,7 +78,7 @@ class Relay:
         if not said:
             status = AnimationDataStream(status={"code": Status.ERROR, "message": reason})
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(context.write(status.SerializeToString()), self._limits.linger_seconds)
+                await in_time(context.write(status.SerializeToString()), self._limits.linger_seconds)
         await context.abort(code, reason)
 
 

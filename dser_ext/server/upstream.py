@@ -14,6 +14,7 @@ from dser_ext.audio2face.failure import explain
 from dser_ext.audio2face.protocol import PROCESS_AUDIO_STREAM
 from dser_ext.server.limits import Limits
 from dser_ext.server.refusal import RefusalError
+from dser_ext.server.waiting import in_time
 
 NOT_THE_SERVERS = "Internal error from Core"  # details of the status that grpc.aio makes up
 LATE_STATUS_SECONDS = 0.2  # that the server's own may come after it
@@ -42,7 +43,7 @@ class Upstream:
     async def ready(self) -> None:
         """Raise RefusalError if nobody answers there."""
         try:
-            await asyncio.wait_for(self._channel.channel_ready(), self._limits.connect_seconds)
+            await in_time(self._channel.channel_ready(), self._limits.connect_seconds)
         except asyncio.TimeoutError as error:
             raise RefusalError(
                 f"{self._way.target}: no Audio2Face answers behind the relay; start it, then try again",
@@ -80,7 +81,7 @@ class Call:
         Raises RefusalError if there is no room for too long.
         """
         try:
-            await asyncio.wait_for(self._call.write(data), self.patience_seconds)
+            await in_time(self._call.write(data), self.patience_seconds)
             self._moved = _now()
         except asyncio.TimeoutError as error:
             raise self._silent("taken") from error
@@ -90,7 +91,7 @@ class Call:
     async def done_writing(self) -> None:
         """Say that nothing follows. Audio2Face does not need it, and a server that waits for it would wait for ever."""
         try:
-            await asyncio.wait_for(self._call.done_writing(), self.patience_seconds)
+            await in_time(self._call.done_writing(), self.patience_seconds)
         except (grpc.RpcError, asyncio.InvalidStateError, asyncio.TimeoutError):
             return
 
