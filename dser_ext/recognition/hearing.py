@@ -1,6 +1,6 @@
 """Hearing: the feature frames of one line, of any length, in bounded memory.
 
-Lines longer than the model's window are heard in windows that overlap. In the middle of each overlap one window's
+Lines much longer than the model's window are heard in windows that overlap. In the middle of each overlap one window's
 frames fade into the next one's, and the outer parts of both, which lack context on one side, are left out: there is no
 seam, because no frame is ever switched, only faded.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Generator, Iterator
-from itertools import islice
+from itertools import groupby, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,21 +131,32 @@ def _joined(audio: Audio, network: Network, bundle: ModelBundle) -> Iterator[Fra
     overlap = round(bundle.card["overlap_seconds"] * FRAME_RATE)
     ramp = fade_in(overlap)
     fading = np.zeros((0, 0), np.float32)
-    windows = _windows(audio, window * HOP, overlap * HOP)
-    at_once = max(1, round(SECONDS_AT_ONCE * FRAME_RATE / window))
-    while group := list(islice(windows, at_once)):
-        heard = _hear(network, np.stack([samples for samples, _, _ in group]))
-        pieces = []
-        for (_, skipped, last), whole in zip(group, heard, strict=True):
-            frames = whole[skipped:]
-            if len(fading):
-                frames[:overlap] = ramp * frames[:overlap] + fading
-            if last:
-                pieces.append(frames)
-            else:
-                pieces.append(frames[:-overlap])
-                fading = (1 - ramp) * frames[-overlap:]
-        yield np.concatenate(pieces)
+    windows = _windows(audio, window * HOP, overlap * HOP, longest_window(window) * HOP)
+    at_once = windows_at_once(window)
+    for _, alike in groupby(windows, lambda each: len(each[0])):
+        while group := list(islice(alike, at_once)):
+            heard = _hear(network, np.stack([samples for samples, _, _ in group]))
+            pieces = []
+            for (_, skipped, last), whole in zip(group, heard, strict=True):
+                frames = whole[skipped:]
+                if len(fading):
+                    frames[:overlap] = ramp * frames[:overlap] + fading
+                if last:
+                    pieces.append(frames)
+                else:
+                    pieces.append(frames[:-overlap])
+                    fading = (1 - ramp) * frames[-overlap:]
+            yield np.concatenate(pieces)
+
+
+def windows_at_once(window: int) -> int:
+    """How many whole windows of so many frames are heard in one run of the network."""
+    return max(1, round(SECONDS_AT_ONCE * FRAME_RATE / window))
+
+
+def longest_window(window: int) -> int:
+    """How many frames the last window of a line may have, where the others have `window`."""
+    return window * 5 // 4
 
 
 def fade_in(overlap: int) -> Frames:
@@ -154,26 +165,25 @@ def fade_in(overlap: int) -> Frames:
     return np.clip((place - MARGIN) / (1 - 2 * MARGIN), 0, 1)
 
 
-def _windows(audio: Audio, size: int, overlap: int) -> Iterator[tuple[Frames, int, bool]]:
-    """Windows of `size` samples each, or one shorter one; frames of it to skip; whether it is the last.
+def _windows(audio: Audio, size: int, overlap: int, longest: int) -> Iterator[tuple[Frames, int, bool]]:
+    """Windows of `size` samples; frames of it to skip; whether it is the last.
 
-    The last window reaches back far enough to be whole; what the windows before have said already is skipped.
+    What is left at the end is one window of up to `longest` samples, or shared by two evenly: nothing but the overlap
+    is heard twice, and no window of a long line is much shorter than the others.
     """
     held = np.zeros(0, np.float32)
-    done = 0  # samples at the front of `held` that only serve the last window
     for block in audio.blocks():
         held = np.concatenate([held, block])
-        while len(held) - done > size:
-            yield held[done : done + size], 0, False
-            done += size - overlap
-            kept = max(0, (done + overlap - size) // HOP * HOP)
-            held, done = held[kept:], done - kept
+        while len(held) > 2 * size - overlap:
+            yield held[:size], 0, False
+            held = held[size - overlap :]
     held = np.pad(held, (0, -len(held) % HOP))
-    start = max(0, len(held) - size)
-    if not done:
+    if len(held) <= longest:
         yield held, 0, True
         return
-    yield held[start:], (done - start) // HOP, True
+    half = -(-(len(held) + overlap) // (2 * HOP)) * HOP
+    yield held[:half], 0, False
+    yield held[-half:], (2 * half - overlap - len(held)) // HOP, True
 
 
 def hear_window(network: Network, samples: Frames) -> Frames:

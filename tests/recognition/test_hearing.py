@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from dser_ext.audio import AudioArray
 from dser_ext.errors import AudioError, ModelError
 from dser_ext.recognition import hearing
-from dser_ext.recognition.hearing import HOP, MARGIN, Hearing, hear
+from dser_ext.recognition.hearing import HOP, MARGIN, SHORTEST_FRAMES, Hearing, hear
 from dser_ext.steps import result
 
-WINDOW, OVERLAP = 100, 40  # frames
+WINDOW, OVERLAP, LONGEST = 100, 40, 125  # frames
 BUNDLE = SimpleNamespace(
     card={"window_seconds": 2.0, "overlap_seconds": 0.8}, feature_size=2, features_sha256="a" * 64, folder="model"
 )
@@ -84,19 +84,46 @@ def test_frames_near_a_windows_edge_give_way_to_those_of_its_neighbour():
     assert edge <= inner.min() < inner.max() <= WINDOW - 1 - edge
     assert place[0] == 0
     assert place[-1] == WINDOW - 1
-    assert network.windows == [WINDOW] * len(network.windows)
 
 
-def test_the_last_window_is_whole_because_it_reaches_back():
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 900))
+def test_nothing_but_the_overlap_is_heard_twice_and_no_end_is_short(count):
     network = Ruler()
-    heard(np.zeros((WINDOW + 1) * HOP, np.float32), network)
-    assert network.windows == [WINDOW, WINDOW]
+    heard(np.zeros(count * HOP, np.float32), network)
+    once = sum(network.windows) - (len(network.windows) - 1) * OVERLAP
+    assert once - max(count, SHORTEST_FRAMES) in (0, 1)  # a frame more makes the last two as long as each other
+    if len(network.windows) > 1:
+        assert (LONGEST + OVERLAP) / 2 < min(network.windows) <= max(network.windows) <= LONGEST
+        assert set(network.windows[:-2]) <= {WINDOW}
+
+
+@pytest.mark.parametrize(
+    ("count", "windows"),
+    [
+        (LONGEST, [LONGEST]),
+        (LONGEST + 1, [(LONGEST + 1 + OVERLAP) // 2] * 2),
+        (2 * WINDOW - OVERLAP, [WINDOW, WINDOW]),
+        (2 * WINDOW - OVERLAP + 1, [WINDOW, WINDOW + 1]),
+    ],
+)
+def test_the_end_of_a_line_is_one_window_or_two_that_are_alike(count, windows):
+    network = Ruler()
+    heard(np.zeros(count * HOP, np.float32), network)
+    assert network.windows == windows
 
 
 def test_windows_of_sixteen_seconds_are_heard_at_once():
     network = Ruler()
     heard(np.zeros((WINDOW + 10 * (WINDOW - OVERLAP)) * HOP, np.float32), network)
     assert network.runs == [8, 3]
+
+
+def test_windows_of_two_lengths_are_not_heard_at_once():
+    network = Ruler()
+    heard(np.zeros((4 * WINDOW - 3 * OVERLAP - 20) * HOP, np.float32), network)
+    assert network.runs == [2, 2]
+    assert network.windows == [WINDOW, WINDOW, WINDOW - 10, WINDOW - 10]
 
 
 def test_a_very_short_line_is_heard_with_silence_after_it():

@@ -16,7 +16,7 @@ from typing import Any
 from dser_ext.errors import ModelError
 from dser_ext.formats.files import written_whole
 from dser_ext.recognition.engines.card import card
-from dser_ext.recognition.hearing import SHORTEST_FRAMES
+from dser_ext.recognition.hearing import SHORTEST_FRAMES, longest_window, windows_at_once
 from dser_ext.recognition.speech import HOP
 
 MODULES = {"tensorrt-rtx": "tensorrt_rtx_bindings", "tensorrt": "tensorrt"}
@@ -79,11 +79,14 @@ def check_gpu(known: Library, gpu: str) -> None:
 def profiles(window: int) -> list[Shapes]:
     """The shapes of the waveform that an engine is made for: smallest, most common, largest, (batch, samples) each.
 
-    window: of the model, in samples. First what is shorter than a window, one clip at a time; then whole windows.
+    window: of the model, in samples. First single clips, up to the longest window; then whole windows, most often as
+    many as a long line is heard in at once.
     """
     shortest = min(SHORTEST_FRAMES * HOP, window)
     common = max(shortest, min(COMMON_SAMPLES, window))
-    return [((1, shortest), (1, common), (1, window)), ((1, window), (1, window), (LARGEST_BATCH, window))]
+    together = min(windows_at_once(window // HOP), LARGEST_BATCH)
+    longest = longest_window(window // HOP) * HOP
+    return [((1, shortest), (1, common), (1, longest)), ((1, window), (together, window), (LARGEST_BATCH, window))]
 
 
 def parsed(known: Library, network: bytes, path: Path) -> tuple[Any, Any, Any]:
