@@ -16,7 +16,7 @@ from dser_ext.errors import ModelError
 
 Arrays = dict[str, NDArray[np.float32]]
 
-GROUP = 64  # benchmarks/processor.py: smaller is slower, larger changes the emotions more
+GROUP = 128  # benchmarks/processor.py: smaller is slower, larger changes the emotions more
 DEVICES = {
     "cpu": ["CPUExecutionProvider"],
     "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"],
