@@ -30,6 +30,8 @@ SECONDS_AT_ONCE = 16.0  # of windows in one run of the network, which a single o
 MARGIN = 0.25  # of an overlap, at either end, that is left out for its lack of context
 
 Frames = NDArray[np.float32]
+Window = tuple[Frames, int, bool]
+"""Samples, how many frames of them to skip, and whether it is a line's last window."""
 
 
 class Hearing:
@@ -132,21 +134,19 @@ def _joined(audio: Audio, network: Network, bundle: ModelBundle) -> Iterator[Fra
     ramp = fade_in(overlap)
     fading = np.zeros((0, 0), np.float32)
     windows = _windows(audio, window * HOP, overlap * HOP, longest_window(window) * HOP)
-    at_once = windows_at_once(window)
-    for _, alike in groupby(windows, lambda each: len(each[0])):
-        while group := list(islice(alike, at_once)):
-            heard = _hear(network, np.stack([samples for samples, _, _ in group]))
-            pieces = []
-            for (_, skipped, last), whole in zip(group, heard, strict=True):
-                frames = whole[skipped:]
-                if len(fading):
-                    frames[:overlap] = ramp * frames[:overlap] + fading
-                if last:
-                    pieces.append(frames)
-                else:
-                    pieces.append(frames[:-overlap])
-                    fading = (1 - ramp) * frames[-overlap:]
-            yield np.concatenate(pieces)
+    for group in _alike(windows, windows_at_once(window)):
+        heard = _hear(network, np.stack([samples for samples, _, _ in group]))
+        pieces = []
+        for (_, skipped, last), whole in zip(group, heard, strict=True):
+            frames = whole[skipped:]
+            if len(fading):
+                frames[:overlap] = ramp * frames[:overlap] + fading
+            if last:
+                pieces.append(frames)
+            else:
+                pieces.append(frames[:-overlap])
+                fading = (1 - ramp) * frames[-overlap:]
+        yield np.concatenate(pieces)
 
 
 def windows_at_once(window: int) -> int:
@@ -165,8 +165,8 @@ def fade_in(overlap: int) -> Frames:
     return np.clip((place - MARGIN) / (1 - 2 * MARGIN), 0, 1)
 
 
-def _windows(audio: Audio, size: int, overlap: int, longest: int) -> Iterator[tuple[Frames, int, bool]]:
-    """Windows of `size` samples; frames of it to skip; whether it is the last.
+def _windows(audio: Audio, size: int, overlap: int, longest: int) -> Iterator[Window]:
+    """Windows of `size` samples.
 
     What is left at the end is one window of up to `longest` samples, or shared by two evenly: nothing but the overlap
     is heard twice, and no window of a long line is much shorter than the others.
@@ -184,6 +184,13 @@ def _windows(audio: Audio, size: int, overlap: int, longest: int) -> Iterator[tu
     half = -(-(len(held) + overlap) // (2 * HOP)) * HOP
     yield held[:half], 0, False
     yield held[-half:], (2 * half - overlap - len(held)) // HOP, True
+
+
+def _alike(windows: Iterator[Window], most: int) -> Iterator[list[Window]]:
+    """Windows that follow one another and are of one length, at most so many together."""
+    for _, alike in groupby(windows, lambda window: len(window[0])):
+        while group := list(islice(alike, most)):
+            yield group
 
 
 def hear_window(network: Network, samples: Frames) -> Frames:
