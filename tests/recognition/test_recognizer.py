@@ -23,7 +23,7 @@ from dser_ext.recognition.recognizer import load_voice, loaded, recognize_lines
 ROOT = Path(__file__).parents[2]
 READER = ROOT.parent / "shared/data/read/speechocean762/0024"  # twelve neutral lines
 RATE = 16_000
-SAME = 0.03  # how far the mean mixture of a line may move when nothing of its emotion has changed
+SAME = 0.02  # how far the mean mixture of a line may move when nothing of its emotion has changed
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,8 @@ def test_the_number_of_channels_does_not_change_it(recognizer, speech, track, ch
 
 @pytest.mark.parametrize("rate", [16_000, 22_050, 32_000, 44_100, 48_000])
 def test_the_sample_rate_of_a_line_does_not_change_its_emotion(recognizer, speech, track, rate):
-    assert apart(tracked(recognizer, soxr.resample(speech, RATE, rate), rate), track) < SAME
+    """What resampling takes off the highest tones moves the border between two moods of this line by some frames."""
+    assert apart(tracked(recognizer, soxr.resample(speech, RATE, rate), rate), track) < 1.25 * SAME
 
 
 def test_a_telephones_band_changes_it_no_more_than_its_missing_highs(recognizer, speech):

@@ -17,6 +17,8 @@ from dser_ext.recognition.bundle import FEATURES, ModelBundle
 from dser_ext.recognition.engines import library
 from dser_ext.recognition.engines.graph import typed
 from dser_ext.recognition.engines.library import Library, built, check_gpu, parsed, profiles
+from dser_ext.recognition.hearing import longest_window
+from dser_ext.recognition.speech import HOP
 
 WINDOW = 64_000
 
@@ -40,10 +42,12 @@ def test_profiles_are_clips_and_whole_windows() -> None:
 
 @pytest.mark.parametrize("window", [320, 8_000, 16_000, 480_000])
 def test_profiles_are_in_order_for_any_window(window: int) -> None:
-    for smallest, common, largest in profiles(window):
+    short, whole = profiles(window)
+    for smallest, common, largest in (short, whole):
         assert smallest[0] <= common[0] <= largest[0]
         assert smallest[1] <= common[1] <= largest[1]
-        assert smallest[1] <= window <= largest[1]
+    assert short[2] == (1, longest_window(window // HOP) * HOP)
+    assert whole[0][1] == whole[2][1] == window
 
 
 def test_the_shipped_network_keeps_its_types(tensorrt: Library) -> None:
