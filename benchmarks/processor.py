@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -23,13 +22,12 @@ import onnxruntime
 import openvino
 from dser_training.corpora.clip import Clip, by_speaker
 from dser_training.corpora.crema_d import read as read_corpus
-from onnxruntime.quantization import QuantType, quantize_dynamic
 
 import dser_ext
 from dser_ext.audio import AudioFile, read
 from dser_ext.errors import DserWarning
 from dser_ext.recognition.backends import OnnxNetwork, OpenVinoNetwork
-from dser_ext.recognition.bundle import FEATURES
+from dser_ext.recognition.bundle import FEATURES, FEATURES_INT8
 from dser_ext.recognition.recognizer import Recognizer
 from dser_ext.recognition.voice import VoiceLines
 
@@ -52,28 +50,26 @@ def main() -> None:
     warnings.simplefilter("ignore", DserWarning)
     recognizer = Recognizer(device="cpu")
     path = recognizer.bundle.folder / FEATURES
-    with tempfile.TemporaryDirectory() as folder:
-        eight = _eight_bits(path, Path(folder))
-        threads = options.threads
-        ways: dict[str, Callable[[], OnnxNetwork | OpenVinoNetwork]] = {
-            "ONNX Runtime, float32": lambda: OnnxNetwork(path, threads=threads),
-            "ONNX Runtime, 8 bits, one scale a tensor": lambda: OnnxNetwork(eight, threads=threads),
-        }
-        for precision, name in (("f32", "float32"), ("bf16", "bfloat16")):
-            ways[f"OpenVINO, {name}"] = lambda precision=precision: OpenVinoNetwork(path, threads, precision, 0)
-            for group in (32, 64, 128):
-                ways[f"OpenVINO, {name}, 8 bits in groups of {group}"] = lambda precision=precision, group=group: (
-                    OpenVinoNetwork(path, threads, precision, group)
-                )
-        networks: Networks = {}
-        loaded: dict[str, float] = {}
-        for name, make in ways.items():
-            start = time.perf_counter()
-            networks[name] = make()
-            loaded[name] = time.perf_counter() - start
-        took = _timed(networks, options.rounds)
-        clips = _clips(options)
-        told = {name: _told(recognizer, network, clips) for name, network in networks.items()}
+    threads = options.threads
+    ways: dict[str, Callable[[], OnnxNetwork | OpenVinoNetwork]] = {
+        "ONNX Runtime, float32": lambda: OnnxNetwork(path, threads=threads),
+        "ONNX Runtime, 8 bits, calibrated": lambda: OnnxNetwork(path.with_name(FEATURES_INT8), threads=threads),
+    }
+    for precision, name in (("f32", "float32"), ("bf16", "bfloat16")):
+        ways[f"OpenVINO, {name}"] = lambda precision=precision: OpenVinoNetwork(path, threads, precision, 0)
+        for group in (32, 64, 128):
+            ways[f"OpenVINO, {name}, 8 bits in groups of {group}"] = lambda precision=precision, group=group: (
+                OpenVinoNetwork(path, threads, precision, group)
+            )
+    networks: Networks = {}
+    loaded: dict[str, float] = {}
+    for name, make in ways.items():
+        start = time.perf_counter()
+        networks[name] = make()
+        loaded[name] = time.perf_counter() - start
+    took = _timed(networks, options.rounds)
+    clips = _clips(options)
+    told = {name: _told(recognizer, network, clips) for name, network in networks.items()}
     first = next(iter(ways))
     print(f"onnxruntime {onnxruntime.__version__}, openvino {openvino.__version__}, {threads} threads; ", end="")
     print(f"{len(clips)} lines of {options.actors} actors ({options.split})\n")
@@ -84,20 +80,6 @@ def main() -> None:
         figures += [f"{_change(mine, whole):.4f}" for mine, whole in zip(each, told[first], strict=True)]
         figures += [f"{_accuracy(mine, clips):.3f}" for mine in each]
         print(f"| {name} | {' | '.join(figures)} |")
-
-
-def _eight_bits(path: Path, folder: Path) -> Path:
-    """The network with products of 8 bits as ONNX Runtime's own tool makes them."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(folder / "whole.onnx")  # with weights of float32, which the tool wants
-    onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    made = folder / "eight.onnx"
-    quantize_dynamic(
-        folder / "whole.onnx", made, op_types_to_quantize=["MatMul"], weight_type=QuantType.QInt8, per_channel=True
-    )
-    return made
 
 
 def _timed(networks: Networks, rounds: int) -> dict[str, float]:

@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dser_ext import sample_line
+from dser_ext.audio import read
 from dser_ext.recognition.bundle import CARD, FEATURES, HEAD, ModelBundle
 
 WINDOW_SECONDS = 10.0  # of the model folders made here; these networks lose little by hearing more at once
@@ -49,10 +51,12 @@ def wavlm(folder: Path) -> None:
 def bundle(folder: Path) -> None:
     """A model folder, by this project's own export, of the network that lies in the folder without "-ours".
 
-    Its head and card are the shipped model's but for the window: what they tell means nothing, and costs the same.
+    Its head and card are the shipped model's but for the window: what they tell means nothing, and costs the same. All
+    its products may be in 8 bits: what that changes means nothing either.
     """
     import onnx
     from dser_training.backbones import backbone
+    from dser_training.calibrate import chosen_steps, write
     from dser_training.export import compress, features_onnx
     from dser_training.networks import FeatureNetwork
 
@@ -66,6 +70,7 @@ def bundle(folder: Path) -> None:
     sha256 = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in (FEATURES, HEAD)}
     about = {"name": folder.name, "window_seconds": WINDOW_SECONDS, "backbone": source.name, "sha256": sha256}
     (folder / CARD).write_text(json.dumps({**shipped.card, **about}), encoding="utf-8")
+    write(folder, network, chosen_steps(network, [read(sample_line())[None]]))
 
 
 MADE: dict[str, Callable[[Path], None]] = {

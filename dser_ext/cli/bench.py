@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         "model": f"{asked.bundle.name} {asked.bundle.info.version}",
         "device": asked.device,
         "why": chosen(asked.bundle, options.device).why,
-        "processor": f"{_processor()}, {os.cpu_count()} cores; {arithmetic()}",
+        "processor": f"{_processor()}, {os.cpu_count()} cores; {arithmetic(asked.bundle)}",
         "system": f"Python {platform.python_version()} on {platform.platform()}",
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
         "ms for 1 s": [

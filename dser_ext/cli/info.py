@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
         "providers": onnxruntime.get_available_providers(),
         "device": choice.device,
         "why": choice.why,
-        "processor": arithmetic(),
+        "processor": arithmetic(bundle),
     }
     if options.json:
         print(json.dumps(facts, ensure_ascii=False, indent=2))

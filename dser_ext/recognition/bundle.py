@@ -18,6 +18,7 @@ from dser_ext.errors import ModelError
 SCHEMA = "dser.model/2"
 DEFAULT_MODEL = "dser-base"
 FEATURES, HEAD, CARD = "features.onnx", "head.onnx", "card.json"
+FEATURES_INT8 = "features-int8.onnx"
 MAX_CARD_BYTES = 1 << 20
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -28,10 +29,11 @@ _SHELVES = (_PACKAGE / "models", _PACKAGE.parent / "models")  # in an installed 
 class ModelBundle:
     """A checked model folder.
 
-    folder: holds features.onnx (waveform (batch, samples) → features (batch, frames, D) and speech (batch, frames)),
-    head.onnx (features (1, frames, D), speech (1, frames), and a voice: voice_lines (1, lines, D) with voice_weights
-    (1, lines) in seconds of speech, 0 for no line → concentration (1, frames, 6) and composition (1, 6), what share of
-    each emotion the voice's lines seem to have), and card.json.
+    folder: holds features.onnx (waveform (batch, samples) → features (batch, frames, D) and speech (batch, frames)), in
+    some features-int8.onnx (the same with products in 8 bits, for ONNX Runtime on a processor; it points into
+    features.onnx for its weights), head.onnx (features (1, frames, D), speech (1, frames), and a voice: voice_lines
+    (1, lines, D) with voice_weights (1, lines) in seconds of speech, 0 for no line → concentration (1, frames, 6) and
+    composition (1, 6), what share of each emotion the voice's lines seem to have), and card.json.
     """
 
     folder: Path
@@ -58,8 +60,9 @@ class ModelBundle:
         except (ValueError, RecursionError) as error:
             raise ModelError(f"{folder / CARD}: damaged (not JSON); copy the model folder again") from error
         _check_card(folder, card)
-        for file in (FEATURES, HEAD):
-            _check_file(folder / file, card["sha256"][file])
+        for file in (FEATURES, FEATURES_INT8, HEAD):
+            if file in card["sha256"]:
+                _check_file(folder / file, card["sha256"][file])
         return cls(folder, card, hashlib.sha256(text).hexdigest())
 
     @property
@@ -76,6 +79,11 @@ class ModelBundle:
     def features_sha256(self) -> str:
         """Checksum of the feature network: voice profiles are only valid for the network that made them."""
         return str(self.card["sha256"][FEATURES])
+
+    @property
+    def has_int8(self) -> bool:
+        """Whether the feature network is there with products in 8 bits, too."""
+        return FEATURES_INT8 in self.card["sha256"]
 
     @cached_property
     def info(self) -> ModelInfo:

@@ -2,7 +2,8 @@
 
 "auto" takes the best that works: an engine in the cache where TensorRT, its card and driver are, else ONNX Runtime's
 providers for a GPU, else the processor. Where no package for a GPU is installed nothing is looked for, nor said.
-On a processor that has products of 8 bits OpenVINO is the faster, on any other ONNX Runtime (benchmarks/processor.py).
+On a processor with instructions for products of 8 bits OpenVINO is the faster; on any other ONNX Runtime, which makes
+such products there, too, where the model was calibrated for it (benchmarks/processor.py).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from importlib.util import find_spec
 
 from dser_ext.errors import DserError, DserWarning, ModelError
 from dser_ext.recognition.backends import DEVICES, PLUG_IN, OnnxNetwork, OpenVinoNetwork
-from dser_ext.recognition.bundle import FEATURES, ModelBundle
+from dser_ext.recognition.bundle import FEATURES, FEATURES_INT8, ModelBundle
 from dser_ext.recognition.engines import cache, library
 from dser_ext.recognition.engines.cache import Engine
 from dser_ext.recognition.engines.card import Card, card
@@ -86,11 +87,13 @@ def has_eight_bits() -> bool:
     return not EIGHT_BITS.isdisjoint(detected_info().features)
 
 
-def arithmetic() -> str:
-    """What feature networks are computed with where the processor computes them, in a few words."""
+def arithmetic(bundle: ModelBundle) -> str:
+    """What a model's feature network is computed with where the processor computes it, in a few words."""
     if has_eight_bits():
         return "8 bits where the weights have them, by OpenVINO"
-    return "float32, by ONNX Runtime: no instructions for 8 bits (VNNI)"
+    if bundle.has_int8:
+        return "8 bits where it was calibrated for them, by ONNX Runtime"
+    return "float32, by ONNX Runtime: the model is not calibrated for 8 bits, and this processor lacks VNNI"
 
 
 def _best(bundle: ModelBundle) -> Choice:
@@ -126,8 +129,9 @@ def _runs(engine: Engine, here: Card) -> str:
 
 
 def _on_processor(bundle: ModelBundle, threads: int) -> OpenVinoNetwork | OnnxNetwork:
-    path = bundle.folder / FEATURES
-    return OpenVinoNetwork(path, threads) if has_eight_bits() else OnnxNetwork(path, threads=threads)
+    if has_eight_bits():
+        return OpenVinoNetwork(bundle.folder / FEATURES, threads)
+    return OnnxNetwork(bundle.folder / (FEATURES_INT8 if bundle.has_int8 else FEATURES), threads=threads)
 
 
 def _opened(bundle: ModelBundle, choice: Choice, threads: int) -> OpenVinoNetwork | OnnxNetwork | TensorRTNetwork:

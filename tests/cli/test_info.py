@@ -31,7 +31,7 @@ def test_it_tells_a_machine_the_same(dser):
     assert all(0 < accuracy <= 1 for accuracy in facts["accuracy"].values())
     assert facts["device"] in ("cpu", "cuda", "tensorrt")
     assert facts["why"]
-    assert facts["processor"] == arithmetic()
+    assert facts["processor"] == arithmetic(ModelBundle.open())
 
 
 def test_a_model_without_measured_figures_has_none(dser):

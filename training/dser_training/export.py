@@ -20,7 +20,7 @@ import dser_ext
 from dser_ext.emotion.names import EMOTIONS
 from dser_ext.emotion.track import FRAME_RATE
 from dser_ext.formats.files import written_whole
-from dser_ext.recognition.bundle import CARD, FEATURES, HEAD, SCHEMA, ModelBundle
+from dser_ext.recognition.bundle import CARD, FEATURES, FEATURES_INT8, HEAD, SCHEMA, ModelBundle
 from dser_training.backbones import Wav2Vec2Backbone
 from dser_training.bundles import save_head
 from dser_training.config import Config, SequenceConfig
@@ -82,12 +82,13 @@ def with_head(bundle: ModelBundle, head: SequenceHead, folder: Path, about: dict
     Figures of the other one are left out of the card: they are not this one's.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(bundle.folder / FEATURES, folder / FEATURES)
+    for name in {FEATURES, FEATURES_INT8} & set(bundle.card["sha256"]):
+        shutil.copyfile(bundle.folder / name, folder / name)
     with written_whole(folder / HEAD, "wb") as file:
         file.write(head_onnx(head, bundle.feature_size).SerializeToString())
     save_head(head, folder)
     kept = {key: value for key, value in bundle.card.items() if key not in ("metrics", "figures")}
-    sha256 = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in (FEATURES, HEAD)}
+    sha256 = {**bundle.card["sha256"], HEAD: hashlib.sha256((folder / HEAD).read_bytes()).hexdigest()}
     card = {**kept, "name": folder.name, "context_frames": head.context_frames, "sha256": sha256, **about}
     with written_whole(folder / CARD) as file:
         json.dump(card, file, indent=2)

@@ -58,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     invert = command("invert", "emotions back from facial animation, through an Audio2Face network")
     invert.add_argument("--made", metavar="DIR", help="try it: make a network, and each line's animation, there")
     command("export", "write a run as a model bundle").add_argument("--bundle", required=True, help="folder to write")
+    calibrate = command("calibrate", "add products in 8 bits to a model bundle, for processors without VNNI")
+    calibrate.add_argument("--bundle", required=True, help="folder of the model")
     evaluate = command("evaluate", "measure a model bundle on CREMA-D, RAVDESS, read speech and what is no speech")
     evaluate.add_argument(
         "--bundle", required=True, action="append", help="folder of the model; with --truth of several"
@@ -120,6 +122,10 @@ def _run(options: argparse.Namespace) -> object:
         from dser_training.export import export
 
         return export(config, options.bundle)
+    if options.command == "calibrate":
+        from dser_training.calibrate import calibrate
+
+        return calibrate(config, options.bundle)
     from dser_training.evaluation.evaluate import evaluate
     from dser_training.evaluation.sets import SETS
 

@@ -1,0 +1,248 @@
+"""A bundle's feature network with products in 8 bits, for processors that OpenVINO does not have its fast way on.
+
+It is a second file beside the first, standard ONNX with its rounding spelled out (QuantizeLinear, DequantizeLinear),
+which ONNX Runtime makes products of whole numbers of. Scales are constants, chosen on speech (static quantisation), so
+a result depends neither on what else is in the batch nor on the number of threads.
+
+The stored weights have 8 bits, what they are multiplied with gets 7: then two products add up within 16 bits, which is
+all that AVX2's instruction for it (vpmaddubsw) has. Products that bear it least stay in float32.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx.external_data_helper import set_external_data
+
+from dser_ext.audio import AudioFile
+from dser_ext.formats.files import written_whole
+from dser_ext.recognition.bundle import CARD, FEATURES, FEATURES_INT8, ModelBundle
+from dser_training.config import Config, ConfigError
+from dser_training.corpora.clips import read
+
+log = logging.getLogger(__name__)
+
+LINES = 64  # that scales are chosen on
+TRIED = 12  # of them, on which it is tried what a product in 8 bits does to the features
+ROWS = 12  # of each line's inputs that are kept to choose their scale by
+LEVELS = 127  # steps between the least and the greatest input
+ALLOWED = 0.1  # change of the features by all products together, relative to their size
+OPSET = 20  # the first with Gelu
+POINTED = 1024  # bytes of a constant from which on it is not stored again
+
+Sound = NDArray[np.float32]  # (1, samples)
+
+
+@dataclass(frozen=True)
+class Step:
+    """How an input becomes whole numbers: input / size + zero, rounded."""
+
+    size: np.float32
+    zero: np.uint8
+
+
+def calibrate(config: Config, folder: str | Path) -> Path:
+    """Write features-int8.onnx into a bundle, calibrated on training lines of the configuration's corpora.
+
+    Raises ModelError if the folder is no bundle, CorpusError if the corpora are not there.
+    """
+    bundle = ModelBundle.open(folder)
+    sounds = list(_sounds(config, bundle.card["window_seconds"]))
+    model = onnx.load(bundle.folder / FEATURES)
+    steps = chosen_steps(model, sounds)
+    borne = bearable(model, steps, sounds[:TRIED])
+    log.info("products in 8 bits: those of %d of %d inputs", len(borne), len(steps))
+    write(bundle.folder, model, {name: steps[name] for name in borne})
+    return bundle.folder / FEATURES_INT8
+
+
+def write(folder: Path, model: ModelProto, steps: dict[str, Step]) -> None:
+    """Write features-int8.onnx, and its checksum into the card. model: features.onnx of that folder.
+
+    Constants that features.onnx has, too, are not stored again: the file says where they lie in it.
+    """
+    made = quantized(model, steps)
+    stored = (folder / FEATURES).read_bytes()
+    for constant in made.graph.initializer:
+        place = stored.find(constant.raw_data) if len(constant.raw_data) >= POINTED else -1
+        if place >= 0:
+            set_external_data(constant, FEATURES, place, len(constant.raw_data))
+            constant.ClearField("raw_data")
+    data = made.SerializeToString()
+    with written_whole(folder / FEATURES_INT8, "wb") as file:
+        file.write(data)
+    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    card["sha256"][FEATURES_INT8] = hashlib.sha256(data).hexdigest()
+    with written_whole(folder / CARD) as file:
+        json.dump(card, file, indent=2)
+        file.write("\n")
+
+
+def chosen_steps(model: ModelProto, sounds: Sequence[Sound]) -> dict[str, Step]:
+    """The step for each input of products with stored weights, by its name: that with the least squared error."""
+    names = list(_products(model))
+    watched = ModelProto()
+    watched.CopyFrom(model)
+    watched.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
+    session = _session(watched)
+    draw = np.random.default_rng(0)
+    least, most = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
+    rows: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
+    for sound in sounds:
+        for name, value in zip(names, session.run(names, {"waveform": sound}), strict=True):
+            value = value.reshape(-1, value.shape[-1])
+            least[name], most[name] = min(least[name], float(value.min())), max(most[name], float(value.max()))
+            rows[name].append(value[draw.integers(len(value), size=ROWS)])
+    return {name: _step(np.concatenate(rows[name]), least[name], most[name]) for name in names}
+
+
+def _step(rows: NDArray[np.float32], least: float, most: float) -> Step:
+    def error(step: Step) -> float:
+        rounded = np.clip(np.round(rows / step.size) + step.zero, 0, 255)
+        return float(np.square((rounded - step.zero) * step.size - rows).mean())
+
+    whole = max(most - least, 1e-6) / LEVELS
+    zero = np.uint8(round(-least / whole))
+    return min((Step(np.float32(whole * part), zero) for part in np.linspace(0.1, 1, 19)), key=error)
+
+
+def bearable(model: ModelProto, steps: dict[str, Step], sounds: Sequence[Sound]) -> list[str]:
+    """The inputs whose products may be in 8 bits: as many as change the features by ALLOWED at most.
+
+    Each is tried by itself, and errors are taken to add up as those of chance do.
+    """
+    plain = _features(model, sounds)
+    squares = {}
+    for name, step in steps.items():
+        heard = _features(quantized(model, {name: step}), sounds)
+        squares[name] = float(np.square(heard - plain).mean() / np.square(plain).mean())
+    borne, total = [], 0.0
+    for name in sorted(squares, key=lambda name: squares[name]):
+        total += squares[name]
+        if total <= ALLOWED**2:
+            borne.append(name)
+    return borne
+
+
+def quantized(model: ModelProto, steps: dict[str, Step]) -> ModelProto:
+    """The network with products in 8 bits of the inputs that have a step, and with each GELU as one node."""
+    made = ModelProto()
+    made.CopyFrom(model)
+    del made.opset_import[:]
+    made.opset_import.append(helper.make_opsetid("", OPSET))
+    graph = made.graph
+    weights = _weights(graph)
+    nodes: list[NodeProto] = []
+    constants: dict[str, NDArray[Any]] = {}
+    for node in graph.node:
+        name, weight = node.input if node.op_type == "MatMul" else ("", "")
+        if name in steps and weight in weights:
+            size, zero, whole, rounded = f"{name}_size", f"{name}_zero", f"{name}_whole", f"{name}_rounded"
+            if size not in constants:
+                constants |= {size: np.array(steps[name].size), zero: np.array(steps[name].zero)}
+                nodes.append(helper.make_node("QuantizeLinear", [name, size, zero], [whole]))
+                nodes.append(helper.make_node("DequantizeLinear", [whole, size, zero], [rounded]))
+            stored, scale = weights[weight]
+            constants[f"{weight}_scales"] = scale.reshape(-1)
+            nodes.append(helper.make_node("DequantizeLinear", [stored, f"{weight}_scales"], [weight], axis=1))
+            node.input[0] = rounded
+        nodes.append(node)
+    given = {name for node in nodes if node.op_type == "DequantizeLinear" for name in node.output}
+    nodes = [node for node in nodes if node.op_type == "DequantizeLinear" or given.isdisjoint(node.output)]
+    graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in constants.items())
+    _keep_needed(graph, _with_gelu(nodes))
+    return made
+
+
+def _weights(graph: GraphProto) -> dict[str, tuple[str, NDArray[np.float32]]]:
+    """Weights that are stored in 8 bits, as `export.compress` does: by name, that of what is stored, and its scales."""
+    constants = {constant.name: constant for constant in graph.initializer}
+    whole = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Cast"}
+    return {
+        node.output[0]: (whole[node.input[0]], numpy_helper.to_array(constants[node.input[1]]))
+        for node in graph.node
+        if node.op_type == "Mul"
+        and node.input[1] in constants
+        and node.input[0] in whole
+        and whole[node.input[0]] in constants
+        and constants[whole[node.input[0]]].data_type == TensorProto.INT8
+    }
+
+
+def _products(model: ModelProto) -> list[str]:
+    """The inputs of products with weights of 8 bits, each once."""
+    weights = _weights(model.graph)
+    inputs = [node.input for node in model.graph.node if node.op_type == "MatMul"]
+    return list(dict.fromkeys(name for name, weight in inputs if weight in weights))
+
+
+def _with_gelu(nodes: Sequence[NodeProto]) -> list[NodeProto]:
+    """Nodes with x (0.5 (1 + erf(x / √2))), as torch's exporter spells GELU out, in one.
+
+    ONNX Runtime finds it by itself only where it is spelled in another order.
+    """
+    makers = {node.output[0]: node for node in nodes}
+    users: dict[str, list[NodeProto]] = defaultdict(list)
+    for node in nodes:
+        for name in node.input:
+            users[name].append(node)
+    made: dict[str, NodeProto] = {}
+    for erf in nodes:
+        if erf.op_type != "Erf":
+            continue
+        divided = makers[erf.input[0]]
+        node = erf
+        for kind in ("Add", "Mul", "Mul"):
+            (node,) = users[node.output[0]]
+            if node.op_type != kind:
+                break
+        else:
+            if divided.op_type == "Div" and divided.input[0] in node.input:
+                made[node.output[0]] = helper.make_node("Gelu", [divided.input[0]], node.output)
+    return [made.get(node.output[0], node) for node in nodes]
+
+
+def _keep_needed(graph: GraphProto, nodes: Sequence[NodeProto]) -> None:
+    """Make these a graph's nodes, without those and without constants that nothing needs."""
+    needed = {output.name for output in graph.output}
+    kept = []
+    for node in reversed(nodes):
+        if not needed.isdisjoint(node.output):
+            needed.update(node.input)
+            kept.append(node)
+    constants = [constant for constant in graph.initializer if constant.name in needed]
+    del graph.node[:], graph.initializer[:], graph.value_info[:]
+    graph.node.extend(reversed(kept))
+    graph.initializer.extend(constants)
+
+
+def _sounds(config: Config, seconds: float) -> Iterator[Sound]:
+    """One window of each of LINES training lines, drawn from all that the configuration's corpora have."""
+    clips = [clip for name, folder in config.corpora.items() for clip in read(name, folder) if clip.split == "train"]
+    if not clips:
+        raise ConfigError("corpora: no training lines to calibrate on; name a corpus that has some")
+    for clip in random.Random(0).sample(clips, min(LINES, len(clips))):
+        yield next(AudioFile(clip.path).blocks(seconds))[None]
+
+
+def _features(model: ModelProto, sounds: Sequence[Sound]) -> NDArray[np.float32]:
+    session = _session(model)
+    heard = [session.run(["features"], {"waveform": sound})[0] for sound in sounds]
+    return np.concatenate([each.reshape(-1, each.shape[-1]) for each in heard])
+
+
+def _session(model: ModelProto) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
