@@ -13,7 +13,7 @@ import pytest
 from dser_ext.audio import AudioArray
 from dser_ext.emotion.names import EMOTIONS
 from dser_ext.errors import ModelError
-from dser_ext.recognition.bundle import CARD, DEFAULT_MODEL, FEATURES, HEAD, MAX_CARD_BYTES, ModelBundle
+from dser_ext.recognition.bundle import CARD, DEFAULT_MODEL, FEATURES, FEATURES_INT8, HEAD, MAX_CARD_BYTES, ModelBundle
 from dser_ext.recognition.recognizer import Recognizer
 
 
@@ -57,7 +57,7 @@ def test_a_folder_without_a_card_is_no_model(tmp_path):
         ModelBundle.open(tmp_path)
 
 
-@pytest.mark.parametrize("name", [FEATURES, HEAD])
+@pytest.mark.parametrize("name", [FEATURES, FEATURES_INT8, HEAD])
 def test_a_network_that_differs_from_its_checksum_is_damaged(folder, name):
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -66,7 +66,7 @@ def test_a_network_that_differs_from_its_checksum_is_damaged(folder, name):
         ModelBundle.open(folder)
 
 
-@pytest.mark.parametrize("name", [FEATURES, HEAD])
+@pytest.mark.parametrize("name", [FEATURES, FEATURES_INT8, HEAD])
 def test_a_missing_network_is_named(folder, name):
     (folder / name).unlink()
     with pytest.raises(ModelError, match=rf"{name}: cannot be read \(No such file.*copy the model folder again"):

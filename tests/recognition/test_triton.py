@@ -52,7 +52,7 @@ def test_windows_in_a_batch_are_heard_as_the_recogniser_hears_them(repository: P
     alone = features.run({"waveform": samples[None]})
     np.testing.assert_allclose(together["features"][0], alone["features"][0], atol=2e-4)
     heard = dser_ext.Recognizer().hear_window(samples)[:, :-1]  # with products in 8 bits, which Triton's are not
-    assert np.abs(together["features"][0] - heard).mean() < 0.05 * np.abs(heard).mean()
+    assert np.abs(together["features"][0] - heard).mean() < 0.1 * np.abs(heard).mean()
 
 
 @pytest.mark.slow

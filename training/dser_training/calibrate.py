@@ -4,8 +4,9 @@ It is a second file beside the first, standard ONNX with its rounding spelled ou
 which ONNX Runtime makes products of whole numbers of. Scales are constants, chosen on speech (static quantisation), so
 a result depends neither on what else is in the batch nor on the number of threads.
 
-The stored weights have 8 bits, what they are multiplied with gets 7: then two products add up within 16 bits, which is
-all that AVX2's instruction for it (vpmaddubsw) has. Products that bear it least stay in float32.
+AVX2's instruction for it (vpmaddubsw) adds two products up in 16 bits, and has 32767 for what is more. So what the
+stored weights are multiplied with gets as many steps, up to 255, as never come to more on the speech that was heard.
+Products that bear it least stay in float32.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 from onnx.external_data_helper import set_external_data
 
 from dser_ext.audio import AudioFile
+from dser_ext.errors import ModelError
 from dser_ext.formats.files import written_whole
 from dser_ext.recognition.bundle import CARD, FEATURES, FEATURES_INT8, ModelBundle
 from dser_training.config import Config, ConfigError
@@ -38,8 +40,10 @@ log = logging.getLogger(__name__)
 LINES = 64  # that scales are chosen on
 TRIED = 12  # of them, on which it is tried what a product in 8 bits does to the features
 ROWS = 12  # of each line's inputs that are kept to choose their scale by
-LEVELS = 127  # steps between the least and the greatest input
-ALLOWED = 0.1  # change of the features by all products together, relative to their size
+STEPS = 255  # between the least and the greatest input, at most
+MOST = 30_000  # that two products may add up to: less than 32767, for speech that was not heard
+LARGEST = 48  # rows of an input on which that is tried
+ALLOWED = 0.08  # change of the features by all products together, relative to their size
 OPSET = 20  # the first with Gelu
 POINTED = 1024  # bytes of a constant from which on it is not stored again
 
@@ -57,11 +61,13 @@ class Step:
 def calibrate(config: Config, folder: str | Path) -> Path:
     """Write features-int8.onnx into a bundle, calibrated on training lines of the configuration's corpora.
 
-    Raises ModelError if the folder is no bundle, CorpusError if the corpora are not there.
+    Raises ModelError if the folder is no bundle or has nothing to gain, CorpusError if the corpora are not there.
     """
     bundle = ModelBundle.open(folder)
     sounds = list(_sounds(config, bundle.card["window_seconds"]))
     model = onnx.load(bundle.folder / FEATURES)
+    if not _products(model):
+        raise ModelError(f"{bundle.folder}: its products are too small to gain from 8 bits; leave it as it is")
     steps = chosen_steps(model, sounds)
     borne = bearable(model, steps, sounds[:TRIED])
     log.info("products in 8 bits: those of %d of %d inputs", len(borne), len(steps))
@@ -93,7 +99,8 @@ def write(folder: Path, model: ModelProto, steps: dict[str, Step]) -> None:
 
 def chosen_steps(model: ModelProto, sounds: Sequence[Sound]) -> dict[str, Step]:
     """The step for each input of products with stored weights, by its name: that with the least squared error."""
-    names = list(_products(model))
+    products = _products(model)
+    names = list(products)
     watched = ModelProto()
     watched.CopyFrom(model)
     watched.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
@@ -106,17 +113,30 @@ def chosen_steps(model: ModelProto, sounds: Sequence[Sound]) -> dict[str, Step]:
             value = value.reshape(-1, value.shape[-1])
             least[name], most[name] = min(least[name], float(value.min())), max(most[name], float(value.max()))
             rows[name].append(value[draw.integers(len(value), size=ROWS)])
-    return {name: _step(np.concatenate(rows[name]), least[name], most[name]) for name in names}
+    return {name: _step(np.concatenate(rows[name]), least[name], most[name], products[name]) for name in names}
 
 
-def _step(rows: NDArray[np.float32], least: float, most: float) -> Step:
-    def error(step: Step) -> float:
-        rounded = np.clip(np.round(rows / step.size) + step.zero, 0, 255)
-        return float(np.square((rounded - step.zero) * step.size - rows).mean())
-
-    whole = max(most - least, 1e-6) / LEVELS
+def _step(rows: NDArray[np.float32], least: float, most: float, weights: list[NDArray[np.int8]]) -> Step:
+    """rows: of the input, (rows, K). least, most: of all of it. weights: what it is multiplied with, each (K, N)."""
+    whole = max(most - least, 1e-6) / STEPS
     zero = np.uint8(round(-least / whole))
-    return min((Step(np.float32(whole * part), zero) for part in np.linspace(0.1, 1, 19)), key=error)
+    parts = (Step(np.float32(whole * part), zero) for part in np.linspace(0.1, 1, 19))
+    step = min(parts, key=lambda step: np.square((_whole(rows, step) - step.zero) * step.size - rows).mean())
+    largest = rows[np.argsort(np.abs(rows).max(axis=1))[-LARGEST:]]
+    sums = max(_largest_sum(row, weight) for row in _whole(largest, step) for weight in weights)
+    less = max(1.0, sums / MOST)
+    return Step(np.float32(step.size * less), np.uint8(round(zero / less)))
+
+
+def _whole(rows: NDArray[np.float32], step: Step) -> NDArray[np.float32]:
+    """The whole numbers that stand for inputs."""
+    return np.clip(np.round(rows / step.size) + step.zero, 0, 255)
+
+
+def _largest_sum(row: NDArray[np.float32], weight: NDArray[np.int8]) -> float:
+    """The largest sum of two products that are added up first: of the first and the second input, and so on."""
+    products = row[:, None] * weight.astype(np.float32)
+    return float(np.abs(products[0::2] + products[1::2]).max())
 
 
 def bearable(model: ModelProto, steps: dict[str, Step], sounds: Sequence[Sound]) -> list[str]:
@@ -182,11 +202,15 @@ def _weights(graph: GraphProto) -> dict[str, tuple[str, NDArray[np.float32]]]:
     }
 
 
-def _products(model: ModelProto) -> list[str]:
-    """The inputs of products with weights of 8 bits, each once."""
+def _products(model: ModelProto) -> dict[str, list[NDArray[np.int8]]]:
+    """The inputs of products with weights of 8 bits, and these."""
     weights = _weights(model.graph)
-    inputs = [node.input for node in model.graph.node if node.op_type == "MatMul"]
-    return list(dict.fromkeys(name for name, weight in inputs if weight in weights))
+    stored = {constant.name: constant for constant in model.graph.initializer}
+    found: dict[str, list[NDArray[np.int8]]] = defaultdict(list)
+    for node in model.graph.node:
+        if node.op_type == "MatMul" and node.input[1] in weights:
+            found[node.input[0]].append(numpy_helper.to_array(stored[weights[node.input[1]][0]]))
+    return found
 
 
 def _with_gelu(nodes: Sequence[NodeProto]) -> list[NodeProto]:

@@ -16,7 +16,7 @@ import pytest
 from dser_ext.errors import DserWarning, ModelError
 from dser_ext.recognition import devices
 from dser_ext.recognition.backends import OnnxNetwork, OpenVinoNetwork
-from dser_ext.recognition.bundle import FEATURES, ModelBundle
+from dser_ext.recognition.bundle import FEATURES, FEATURES_INT8, ModelBundle
 from dser_ext.recognition.devices import chosen, feature_network
 from dser_ext.recognition.engines import cache, library
 from dser_ext.recognition.engines.cache import Engine
@@ -69,6 +69,18 @@ def test_the_processor_decides_which_runtime_is_taken(
     assert isinstance(network, way)
     assert network.device == "cpu"
     assert network.run(SECOND)["features"].shape == (1, 50, 8)
+
+
+@pytest.mark.parametrize(("model", "file"), [("shipped", FEATURES_INT8), ("small", FEATURES)])
+def test_without_instructions_for_8_bits_a_calibrated_model_has_them_by_onnx_runtime(
+    small: ModelBundle, monkeypatch: pytest.MonkeyPatch, model: str, file: str
+) -> None:
+    monkeypatch.setattr(devices, "has_eight_bits", lambda: False)
+    bundle = ModelBundle.open() if model == "shipped" else small
+    network = feature_network(bundle, "cpu")
+    assert isinstance(network, OnnxNetwork)
+    assert network._path == bundle.folder / file
+    assert devices.arithmetic(bundle).startswith("8 bits" if model == "shipped" else "float32")
 
 
 def test_openvino_computes_in_8_bits_where_the_processor_is_said_to() -> None:
