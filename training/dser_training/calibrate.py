@@ -123,8 +123,7 @@ def _step(rows: NDArray[np.float32], least: float, most: float, weights: list[ND
     parts = (Step(np.float32(whole * part), zero) for part in np.linspace(0.1, 1, 19))
     step = min(parts, key=lambda step: np.square((_whole(rows, step) - step.zero) * step.size - rows).mean())
     largest = rows[np.argsort(np.abs(rows).max(axis=1))[-LARGEST:]]
-    sums = max(_largest_sum(row, weight) for row in _whole(largest, step) for weight in weights)
-    less = max(1.0, sums / MOST)
+    less = max(1.0, *(_largest_sum(_whole(largest, step), weight) / MOST for weight in weights))
     return Step(np.float32(step.size * less), np.uint8(round(zero / less)))
 
 
@@ -133,10 +132,10 @@ def _whole(rows: NDArray[np.float32], step: Step) -> NDArray[np.float32]:
     return np.clip(np.round(rows / step.size) + step.zero, 0, 255)
 
 
-def _largest_sum(row: NDArray[np.float32], weight: NDArray[np.int8]) -> float:
-    """The largest sum of two products that are added up first: of the first and the second input, and so on."""
-    products = row[:, None] * weight.astype(np.float32)
-    return float(np.abs(products[0::2] + products[1::2]).max())
+def _largest_sum(rows: NDArray[np.float32], weight: NDArray[np.int8]) -> float:
+    """The largest sum of two products that are added up first: of a row's first and second number, and so on."""
+    first, second = weight[0::2].astype(np.float32), weight[1::2].astype(np.float32)
+    return max(float(np.abs(row[0::2, None] * first + row[1::2, None] * second).max()) for row in rows)
 
 
 def bearable(model: ModelProto, steps: dict[str, Step], sounds: Sequence[Sound]) -> list[str]:
