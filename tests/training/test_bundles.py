@@ -49,6 +49,7 @@ def test_a_bundle_with_the_same_head_recognises_the_same_and_keeps_all_voices(tm
     assert mine.bundle.card["preferences"] == {"answers": 3}
     assert "metrics" not in mine.bundle.card  # they are another model's
     assert mine.bundle.features_sha256 == bundle.features_sha256
+    assert mine.bundle.has_int8
     voice, _ = Recognizer(device="cpu").voice(LINES[:4], "someone")
     assert told(mine, head_of(bundle), LINES[5], voice.profile) < 1e-3
     assert told(mine, head_of(mine.bundle), LINES[5], None) < 1e-3

@@ -1,4 +1,4 @@
-"""A bundle's feature network with products in 8 bits, for processors that OpenVINO does not have its fast way on.
+"""A bundle's feature network with products in 8 bits, for processors without instructions made for them (VNNI).
 
 It is a second file beside the first, standard ONNX with its rounding spelled out (QuantizeLinear, DequantizeLinear),
 which ONNX Runtime makes products of whole numbers of. Scales are constants, chosen on speech (static quantisation), so
@@ -100,6 +100,8 @@ def write(folder: Path, model: ModelProto, steps: dict[str, Step]) -> None:
 def chosen_steps(model: ModelProto, sounds: Sequence[Sound]) -> dict[str, Step]:
     """The step for each input of products with stored weights, by its name: that with the least squared error."""
     products = _products(model)
+    if not products:
+        return {}
     names = list(products)
     watched = ModelProto()
     watched.CopyFrom(model)
