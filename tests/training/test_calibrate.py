@@ -43,7 +43,6 @@ def calibrated(config: Path) -> Path:
     """The shipped model, calibrated anew."""
     folder = config.parent / "model"
     shutil.copytree(ModelBundle.open().folder, folder)
-    (folder / FEATURES_INT8).unlink()
     assert main(["calibrate", "--config", str(config), "--bundle", str(folder)]) == 0
     return folder
 

@@ -88,10 +88,17 @@ def write(folder: Path, model: ModelProto, steps: dict[str, Step]) -> None:
             set_external_data(constant, FEATURES, place, len(constant.raw_data))
             constant.ClearField("raw_data")
     data = made.SerializeToString()
+    _name(folder, {})  # whoever is stopped here has a whole bundle, without products in 8 bits
     with written_whole(folder / FEATURES_INT8, "wb") as file:
         file.write(data)
+    _name(folder, {FEATURES_INT8: hashlib.sha256(data).hexdigest()})
+
+
+def _name(folder: Path, checksum: dict[str, str]) -> None:
+    """Put the file's checksum into the card, or take it out."""
     card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-    card["sha256"][FEATURES_INT8] = hashlib.sha256(data).hexdigest()
+    card["sha256"].pop(FEATURES_INT8, None)
+    card["sha256"] |= checksum
     with written_whole(folder / CARD) as file:
         json.dump(card, file, indent=2)
         file.write("\n")
