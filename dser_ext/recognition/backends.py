@@ -88,16 +88,20 @@ class OnnxNetwork:
     """A network in an ONNX file, run by ONNX Runtime.
 
     device: "cpu", "cuda" or "tensorrt". threads: that one run uses on a processor; 0 for all cores. cache: a folder
-    where TensorRT keeps what it makes for the card.
+    where TensorRT keeps what it makes for the card. as_is: without looking for a faster order first.
     Raises ModelError if ONNX Runtime lacks the device or cannot load the file.
     """
 
-    def __init__(self, path: Path, device: str = "cpu", threads: int = 0, cache: Path | None = None) -> None:
+    def __init__(
+        self, path: Path, device: str = "cpu", threads: int = 0, cache: Path | None = None, as_is: bool = False
+    ) -> None:
         import onnxruntime  # a fifth of a second: only when a network is needed
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # warnings about graph optimisation are not the user's
         options.intra_op_num_threads = threads
+        if as_is:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.enable_cpu_mem_arena = False  # hours of audio otherwise leave the largest window's memory twice
         # Threads that spin while they wait take the cores from the other network's, and from other programs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")

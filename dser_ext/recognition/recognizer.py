@@ -45,7 +45,8 @@ class Recognizer:
     def __init__(self, model: str | os.PathLike[str] = DEFAULT_MODEL, device: str = "auto", threads: int = 0) -> None:
         self.bundle = ModelBundle.open(model)
         with ThreadPoolExecutor(1) as beside:  # loading both takes the time of one
-            head = beside.submit(OnnxNetwork, self.bundle.folder / HEAD, threads=threads)  # tiny steps: none for a GPU
+            # Of tiny steps: none for a GPU, and no order of them is faster (EXPERIMENTS.md).
+            head = beside.submit(OnnxNetwork, self.bundle.folder / HEAD, threads=threads, as_is=True)
             self._features = feature_network(self.bundle, device, threads)
             self._head = head.result()
         self._nonspeech = np.asarray(self.bundle.card["nonspeech_concentration"], np.float32)
