@@ -1,19 +1,28 @@
-"""Model bundles that training goes on from: the head as torch has it."""
+"""What training reads of model bundles and writes into them: the head as torch has it, and the card."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 
 from dser_ext.errors import ModelError
 from dser_ext.formats.files import written_whole
-from dser_ext.recognition.bundle import ModelBundle
+from dser_ext.recognition.bundle import CARD, ModelBundle
 from dser_training.segments import SequenceHead
 
 WEIGHTS = "head.safetensors"
 """The weights of head.onnx as training reads them, with how it was made in the file's header."""
+
+
+def save_card(card: dict[str, Any], folder: Path) -> None:
+    """Write a bundle's card."""
+    with written_whole(folder / CARD) as file:
+        json.dump(card, file, indent=2)
+        file.write("\n")
 
 
 def save_head(head: SequenceHead, folder: Path) -> None:

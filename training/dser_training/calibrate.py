@@ -32,6 +32,8 @@ from dser_ext.audio import AudioFile
 from dser_ext.errors import ModelError
 from dser_ext.formats.files import written_whole
 from dser_ext.recognition.bundle import CARD, FEATURES, FEATURES_INT8, ModelBundle
+from dser_ext.recognition.engines.graph import unpacked
+from dser_training.bundles import save_card
 from dser_training.config import Config, ConfigError
 from dser_training.corpora.clips import read
 
@@ -66,9 +68,9 @@ def calibrate(config: Config, folder: str | Path) -> Path:
     bundle = ModelBundle.open(folder)
     sounds = list(_sounds(config, bundle.card["window_seconds"]))
     model = onnx.load(bundle.folder / FEATURES)
-    if not _products(model):
-        raise ModelError(f"{bundle.folder}: its products are too small to gain from 8 bits; leave it as it is")
     steps = chosen_steps(model, sounds)
+    if not steps:
+        raise ModelError(f"{bundle.folder}: its products are too small to gain from 8 bits; leave it as it is")
     borne = bearable(model, steps, sounds[:TRIED])
     log.info("products in 8 bits: those of %d of %d inputs", len(borne), len(steps))
     write(bundle.folder, model, {name: steps[name] for name in borne})
@@ -99,9 +101,7 @@ def _name(folder: Path, checksum: dict[str, str]) -> None:
     card = json.loads((folder / CARD).read_text(encoding="utf-8"))
     card["sha256"].pop(FEATURES_INT8, None)
     card["sha256"] |= checksum
-    with written_whole(folder / CARD) as file:
-        json.dump(card, file, indent=2)
-        file.write("\n")
+    save_card(card, folder)
 
 
 def chosen_steps(model: ModelProto, sounds: Sequence[Sound]) -> dict[str, Step]:
@@ -183,8 +183,7 @@ def quantized(model: ModelProto, steps: dict[str, Step]) -> ModelProto:
                 constants |= {size: np.array(steps[name].size), zero: np.array(steps[name].zero)}
                 nodes.append(helper.make_node("QuantizeLinear", [name, size, zero], [whole]))
                 nodes.append(helper.make_node("DequantizeLinear", [whole, size, zero], [rounded]))
-            stored, scale = weights[weight]
-            constants[f"{weight}_scales"] = scale.reshape(-1)
+            stored, _, constants[f"{weight}_scales"] = weights[weight]
             nodes.append(helper.make_node("DequantizeLinear", [stored, f"{weight}_scales"], [weight], axis=1))
             node.input[0] = rounded
         nodes.append(node)
@@ -195,29 +194,24 @@ def quantized(model: ModelProto, steps: dict[str, Step]) -> ModelProto:
     return made
 
 
-def _weights(graph: GraphProto) -> dict[str, tuple[str, NDArray[np.float32]]]:
-    """Weights that are stored in 8 bits, as `export.compress` does: by name, that of what is stored, and its scales."""
-    constants = {constant.name: constant for constant in graph.initializer}
-    whole = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Cast"}
+def _weights(graph: GraphProto) -> dict[str, tuple[str, NDArray[np.int8], NDArray[np.float32]]]:
+    """Weights that are stored in 8 bits, by name: the constant, what is in it, and the scale of each column."""
+    arrays = {constant.name: numpy_helper.to_array(constant) for constant in graph.initializer}
+    weights, _ = unpacked(graph.node, arrays)
     return {
-        node.output[0]: (whole[node.input[0]], numpy_helper.to_array(constants[node.input[1]]))
-        for node in graph.node
-        if node.op_type == "Mul"
-        and node.input[1] in constants
-        and node.input[0] in whole
-        and whole[node.input[0]] in constants
-        and constants[whole[node.input[0]]].data_type == TensorProto.INT8
+        name: (each.name, each.stored, each.scale.reshape(-1))
+        for name, each in weights.items()
+        if each.scale is not None
     }
 
 
 def _products(model: ModelProto) -> dict[str, list[NDArray[np.int8]]]:
     """The inputs of products with weights of 8 bits, and these."""
     weights = _weights(model.graph)
-    stored = {constant.name: constant for constant in model.graph.initializer}
     found: dict[str, list[NDArray[np.int8]]] = defaultdict(list)
     for node in model.graph.node:
         if node.op_type == "MatMul" and node.input[1] in weights:
-            found[node.input[0]].append(numpy_helper.to_array(stored[weights[node.input[1]][0]]))
+            found[node.input[0]].append(weights[node.input[1]][1])
     return found
 
 

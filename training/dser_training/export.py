@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import shutil
 import tempfile
@@ -20,9 +19,9 @@ import dser_ext
 from dser_ext.emotion.names import EMOTIONS
 from dser_ext.emotion.track import FRAME_RATE
 from dser_ext.formats.files import written_whole
-from dser_ext.recognition.bundle import CARD, FEATURES, FEATURES_INT8, HEAD, SCHEMA, ModelBundle
+from dser_ext.recognition.bundle import FEATURES, FEATURES_INT8, HEAD, SCHEMA, ModelBundle
 from dser_training.backbones import Wav2Vec2Backbone
-from dser_training.bundles import save_head
+from dser_training.bundles import save_card, save_head
 from dser_training.config import Config, SequenceConfig
 from dser_training.heads import NONSPEECH, Head
 from dser_training.networks import FeatureNetwork
@@ -70,9 +69,7 @@ def export(config: Config, folder: str | Path) -> Path:
         "licence": "Apache-2.0",
         "sha256": {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in (FEATURES, HEAD)},
     }
-    with written_whole(folder / CARD) as file:
-        json.dump(card, file, indent=2)
-        file.write("\n")
+    save_card(card, folder)
     return folder
 
 
@@ -90,9 +87,7 @@ def with_head(bundle: ModelBundle, head: SequenceHead, folder: Path, about: dict
     kept = {key: value for key, value in bundle.card.items() if key not in ("metrics", "figures")}
     sha256 = {**bundle.card["sha256"], HEAD: hashlib.sha256((folder / HEAD).read_bytes()).hexdigest()}
     card = {**kept, "name": folder.name, "context_frames": head.context_frames, "sha256": sha256, **about}
-    with written_whole(folder / CARD) as file:
-        json.dump(card, file, indent=2)
-        file.write("\n")
+    save_card(card, folder)
     return folder
 
 

@@ -98,13 +98,18 @@ def _kinds(graph: GraphProto) -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class _Weight:
-    """stored: float16 or float32, or int8 with the scale of each column, (1, columns)."""
+class Weight:
+    """A weight as a bundle stores it, in the constant `name`.
 
+    stored: float16 or float32, or int8 with the scale of each column, (1, columns).
+    """
+
+    name: str
     stored: NDArray[Any]
     scale: NDArray[np.float32] | None = None
 
     def plain(self, kind: type[np.generic]) -> NDArray[Any]:
+        """All of it as float16 or float32."""
         return (self.stored if self.scale is None else self.stored.astype(np.float32) * self.scale).astype(kind)
 
 
@@ -117,7 +122,7 @@ class _Writer:
         arrays = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
         self._graph, self._eight_bits = graph, precision == "int8"
         self._to = {False: TensorProto.FLOAT, True: TensorProto.FLOAT16}
-        self._weights, self._left = _unpacked(list(graph.node), arrays)
+        self._weights, self._left = unpacked(list(graph.node), arrays)
         self._single = set(range(len(self._left))) if precision == "fp32" else in_single(self._left)
         self._floats = {name for name, kind in kinds.items() if kind == TensorProto.FLOAT} | set(self._weights)
         self._halves: set[str] = set()  # values that are in half precision by the name they have
@@ -174,21 +179,20 @@ class _Writer:
         return converted
 
 
-def _unpacked(
-    nodes: Iterable[NodeProto], arrays: dict[str, NDArray[Any]]
-) -> tuple[dict[str, _Weight], list[NodeProto]]:
+def unpacked(nodes: Iterable[NodeProto], arrays: dict[str, NDArray[Any]]) -> tuple[dict[str, Weight], list[NodeProto]]:
     """The weights by name, and the nodes left without those that unpack what a bundle stores in 8 and 16 bits."""
-    weights = {name: _Weight(array) for name, array in arrays.items() if array.dtype == np.float32}
-    whole: dict[str, NDArray[Any]] = {}  # int8 weights as floats that are not scaled yet
+    weights = {name: Weight(name, array) for name, array in arrays.items() if array.dtype == np.float32}
+    whole: dict[str, str] = {}  # names of int8 weights, by that of floats that are not scaled yet
     left = []
     for node in nodes:
         stored = arrays.get(node.input[0]) if node.op_type == "Cast" else None
         if stored is not None and stored.dtype == np.float16:
-            weights[node.output[0]] = _Weight(stored)
+            weights[node.output[0]] = Weight(node.input[0], stored)
         elif stored is not None and stored.dtype == np.int8:
-            whole[node.output[0]] = stored
+            whole[node.output[0]] = node.input[0]
         elif node.op_type == "Mul" and node.input[0] in whole:
-            weights[node.output[0]] = _Weight(whole[node.input[0]], arrays[node.input[1]])
+            name = whole[node.input[0]]
+            weights[node.output[0]] = Weight(name, arrays[name], arrays[node.input[1]])
         else:
             left.append(node)
     return weights, left

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import warnings
 from collections import defaultdict
@@ -11,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from dser_ext.errors import DserWarning
-from dser_ext.formats.files import written_whole
-from dser_ext.recognition.bundle import CARD, ModelBundle
+from dser_ext.recognition.bundle import ModelBundle
 from dser_ext.recognition.recognizer import Recognizer
 from dser_ext.recognition.voice import VoiceProfile
+from dser_training.bundles import save_card
 from dser_training.config import Config, ConfigError
 from dser_training.corpora.clip import Clip
 from dser_training.corpora.clips import read
@@ -173,6 +172,4 @@ def _note(document: Document, bundle: ModelBundle) -> None:
         for setting in (NONE, ALL)
         if setting in settings
     }
-    with written_whole(bundle.folder / CARD) as file:
-        json.dump(bundle.card | {"metrics": metrics}, file, indent=2)
-        file.write("\n")
+    save_card(bundle.card | {"metrics": metrics}, bundle.folder)
