@@ -14,6 +14,8 @@ import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
+from torch import Tensor
+from transformers import AttentionInterface
 
 import dser_ext
 from dser_ext.emotion.names import EMOTIONS
@@ -23,6 +25,7 @@ from dser_ext.recognition.bundle import FEATURES, FEATURES_INT8, HEAD, SCHEMA, M
 from dser_training.backbones import Wav2Vec2Backbone
 from dser_training.bundles import save_card, save_head
 from dser_training.config import Config, SequenceConfig
+from dser_training.convolutions import as_products
 from dser_training.heads import NONSPEECH, Head
 from dser_training.networks import FeatureNetwork
 from dser_training.segments import SequenceHead
@@ -94,15 +97,26 @@ def with_head(bundle: ModelBundle, head: SequenceHead, folder: Path, about: dict
 def features_onnx(network: FeatureNetwork) -> onnx.ModelProto:
     """A feature network as the bundle has it, but for its weights, which are float32 until they are compressed."""
     if isinstance(network.backbone, Wav2Vec2Backbone):
-        # The other ways mask a sound that has no padding, and runtimes no longer see attention in what they do.
-        network.backbone.encoder.set_attn_implementation("eager")
+        # All of transformers' own ways add a mask here, though nothing is padded, and runtimes do not see through some.
+        AttentionInterface.register("unmasked", _attention)
+        network.backbone.encoder.set_attn_implementation("unmasked")
     batch, samples = (torch.export.Dim(name) for name in ("batch", "samples"))
-    return _onnx(
+    model = _onnx(
         network,
         {"waveform": torch.zeros(2, 32_000)},
         {"waveform": {0: batch, 1: samples}},
         ["features", "speech"],
     )
+    as_products(model)
+    return model
+
+
+def _attention(
+    _module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, _mask: None, *, scaling: float, **_others: Any
+) -> tuple[Tensor, None]:
+    """Attention as transformers calls for it: (batch, heads, frames, width) each → (batch, frames, heads, width)."""
+    weights = (query @ key.transpose(2, 3) * scaling).softmax(dim=-1)
+    return (weights @ value).transpose(1, 2), None
 
 
 def head_onnx(head: Head, size: int) -> onnx.ModelProto:

@@ -13,7 +13,7 @@ from dser_ext.recognition.hearing import fade_in, longest_window
 from dser_ext.recognition.speech import HOP
 from dser_training.networks import FeatureNetwork
 
-WINDOW_SECONDS, OVERLAP_SECONDS = 4.0, 1.0
+WINDOW_SECONDS, OVERLAP_SECONDS = 4.0, 0.5
 
 
 def features_in_windows(network: FeatureNetwork, waveform: Tensor) -> Tensor:
