@@ -207,14 +207,16 @@ def _rounding(name: str, step: tuple[str, str], rounded: str, before: list[NodeP
     made = {output: node for node in before for output in node.output}
     parts = [made.get(part) for part in made[name].input] if name in made and made[name].op_type == "Concat" else []
     slices = [part for part in parts if part is not None and part.op_type == "Slice"]
-    source = slices[0].input[0] if slices and len(slices) == len(parts) else name
-    if any(part.input[0] != source for part in slices):
-        source = name
+    sources = {part.input[0] for part in slices}
+    if len(slices) < len(parts) or len(sources) != 1:
+        whole = f"{name}_whole"
+        return [
+            helper.make_node("QuantizeLinear", [name, *step], [whole]),
+            helper.make_node("DequantizeLinear", [whole, *step], [rounded]),
+        ]
+    source = sources.pop()
     whole = f"{source}_whole"
-    rounding = helper.make_node("QuantizeLinear", [source, *step], [whole])
-    if source == name:
-        return [rounding, helper.make_node("DequantizeLinear", [whole, *step], [rounded])]
-    before.insert(before.index(slices[0]), rounding)
+    before.insert(before.index(slices[0]), helper.make_node("QuantizeLinear", [source, *step], [whole]))
     for part in slices:
         part.input[0] = whole
     return [helper.make_node("DequantizeLinear", [name, *step], [rounded])]
