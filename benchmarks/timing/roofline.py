@@ -92,8 +92,8 @@ def _fastest(run: Callable[[], object]) -> float:
 def operations(model: str) -> dict[str, float]:
     """Of a model's feature network for 1 s of audio, heard in one of its windows; by what they are computed in.
 
-    int8: products of matrices whose weights are stored so. bf16: the others, and convolutions. Those that windows
-    repeat where they overlap do not count: nobody asked for them.
+    int8: products of matrices whose weights are stored so. bf16: the others, and what is left of convolutions. Those
+    that windows repeat where they overlap do not count: nobody asked for them.
     """
     from dser_ext.recognition.bundle import FEATURES, ModelBundle
 
