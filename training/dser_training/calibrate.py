@@ -190,7 +190,7 @@ def quantized(model: ModelProto, steps: dict[str, Step]) -> ModelProto:
             size, zero, rounded = f"{name}_size", f"{name}_zero", f"{name}_rounded"
             if size not in constants:
                 constants |= {size: np.array(steps[name].size), zero: np.array(steps[name].zero)}
-                nodes += _rounding(name, (size, zero), rounded, nodes)
+                _round(name, (size, zero), rounded, nodes)
             stored, _, constants[f"{weight}_scales"] = weights[weight]
             nodes.append(helper.make_node("DequantizeLinear", [stored, f"{weight}_scales"], [weight], axis=1))
             node.input[0] = rounded
@@ -202,24 +202,25 @@ def quantized(model: ModelProto, steps: dict[str, Step]) -> ModelProto:
     return made
 
 
-def _rounding(name: str, step: tuple[str, str], rounded: str, before: list[NodeProto]) -> list[NodeProto]:
-    """The nodes that round an input. Frames that are put side by side (`convolutions`) are rounded before, once."""
-    made = {output: node for node in before for output in node.output}
-    parts = [made.get(part) for part in made[name].input] if name in made and made[name].op_type == "Concat" else []
+def _round(name: str, step: tuple[str, str], rounded: str, nodes: list[NodeProto]) -> None:
+    """Add nodes that round an input to those before it.
+
+    Frames that are put side by side (`convolutions`) are rounded before, once.
+    """
+    makers = {output: node for node in nodes for output in node.output}
+    maker = makers.get(name)
+    parts = [makers.get(part) for part in maker.input] if maker is not None and maker.op_type == "Concat" else []
     slices = [part for part in parts if part is not None and part.op_type == "Slice"]
     sources = {part.input[0] for part in slices}
-    if len(slices) < len(parts) or len(sources) != 1:
-        whole = f"{name}_whole"
-        return [
-            helper.make_node("QuantizeLinear", [name, *step], [whole]),
-            helper.make_node("DequantizeLinear", [whole, *step], [rounded]),
-        ]
-    source = sources.pop()
-    whole = f"{source}_whole"
-    before.insert(before.index(slices[0]), helper.make_node("QuantizeLinear", [source, *step], [whole]))
-    for part in slices:
-        part.input[0] = whole
-    return [helper.make_node("DequantizeLinear", [name, *step], [rounded])]
+    if len(slices) == len(parts) and len(sources) == 1:
+        (source,) = sources
+        place, whole = nodes.index(slices[0]), name
+        for part in slices:
+            part.input[0] = f"{source}_whole"
+    else:
+        source, place, whole = name, len(nodes), f"{name}_whole"
+    nodes.insert(place, helper.make_node("QuantizeLinear", [source, *step], [f"{source}_whole"]))
+    nodes.append(helper.make_node("DequantizeLinear", [whole, *step], [rounded]))
 
 
 def _weights(graph: GraphProto) -> dict[str, tuple[str, NDArray[np.int8], NDArray[np.float32]]]:

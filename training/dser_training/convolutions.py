@@ -22,11 +22,12 @@ def as_products(model: ModelProto) -> None:
     nodes: list[NodeProto] = []
     replaced: set[str] = set()
     for node in graph.node:
+        about = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
         weight = weights.get(node.input[1]) if node.op_type == "Conv" else None
-        if weight is None or not _fits(weight.dims, _attributes(node)):
+        if weight is None or not _fits(weight.dims, about):
             nodes.append(node)
             continue
-        nodes += _product(graph, node, numpy_helper.to_array(weight))
+        nodes += _product(graph, node, about, numpy_helper.to_array(weight))
         replaced.add(weight.name)
     kept = [constant for constant in graph.initializer if constant.name not in replaced]
     del graph.node[:], graph.initializer[:], graph.value_info[:]
@@ -34,21 +35,16 @@ def as_products(model: ModelProto) -> None:
     graph.initializer.extend(kept)
 
 
-def _attributes(node: NodeProto) -> dict[str, Any]:
-    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
-
-
 def _fits(dims: Any, about: dict[str, Any]) -> bool:
     """Whether a convolution is one over time, of many channels, whose kernel spans few frames."""
     _, channels, *kernel = dims
-    return (
-        about.get("group", 1) == 1 and about.get("dilations") == [1] and len(kernel) == 1 and 1 < kernel[0] < channels
-    )
+    simple = about["group"] == 1 and about["dilations"] == [1]
+    return simple and len(kernel) == 1 and 1 < kernel[0] < channels
 
 
-def _product(graph: GraphProto, node: NodeProto, weight: NDArray[np.float32]) -> list[NodeProto]:
-    """The nodes that do what a convolution does. weight: (outputs, channels, kernel)."""
-    source, (result,), name, about = node.input[0], node.output, node.input[1], _attributes(node)
+def _product(graph: GraphProto, node: NodeProto, about: dict[str, Any], weight: NDArray[np.float32]) -> list[NodeProto]:
+    """The nodes that do what a convolution does. about: its attributes. weight: (outputs, channels, kernel)."""
+    source, name, (result,) = node.input[0], node.input[1], node.output
     columns, _, kernel = weight.shape
     (stride,) = about["strides"]
     before, after = about["pads"]
