@@ -45,7 +45,7 @@ ROWS = 12  # of each line's inputs that are kept to choose their scale by
 STEPS = 255  # between the least and the greatest input, at most
 MOST = 30_000  # that two products may add up to: less than 32767, for speech that was not heard
 LARGEST = 48  # rows of an input on which that is tried
-ALLOWED = 0.095  # change of the features by all products together, relative to their size
+ALLOWED = 0.07  # change of the features by all products together, relative to their size
 OPSET = 20  # the first with Gelu
 POINTED = 1024  # bytes of a constant from which on it is not stored again
 
