@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import redirect_stdout
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from io import StringIO
@@ -49,9 +50,7 @@ class OpenVinoNetwork:
     device = "cpu"
 
     def __init__(self, path: Path, threads: int = 0, precision: str | None = None, group: int = GROUP) -> None:
-        import openvino  # a fifth of a second: only when a network is needed
-
-        core = openvino.Core()
+        core = _core()
         if precision is None:
             precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
         settings = {
@@ -82,6 +81,14 @@ class OpenVinoNetwork:
             raise ModelError(f"{self._path}: OpenVINO cannot run it ({_last_line(error)})") from error
         self._idle.append(request)
         return dict(zip(self._outputs, outputs, strict=True))
+
+
+@cache
+def _core() -> Any:
+    """OpenVINO, once: of two, the first that is let go takes the stack along on which signals are to be handled."""
+    import openvino  # a fifth of a second: only when a network is needed
+
+    return openvino.Core()
 
 
 class OnnxNetwork:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import onnxruntime
 import pytest
+import soundfile
 
 from dser_ext.audio import AudioArray
 from dser_ext.errors import ModelError
@@ -32,6 +34,16 @@ def refuse(event, arguments):
 sys.addaudithook(refuse)
 import dser_ext
 dser_ext.recognize(dser_ext.sample_line())
+"""
+LET_GO = """
+import os, signal, sys
+from pathlib import Path
+from dser_ext.recognition.backends import OpenVinoNetwork
+first, second = (OpenVinoNetwork(Path(sys.argv[1])) for _ in range(2))
+del first
+del second
+signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
+os.kill(os.getpid(), signal.SIGUSR1)
 """
 BOTH = pytest.mark.parametrize("network", [OpenVinoNetwork, OnnxNetwork])
 
@@ -64,18 +76,29 @@ def test_the_emotions_hardly_depend_on_what_runs_the_network(folder, speech):
 
 
 @pytest.mark.parametrize("eight_bits", [True, False])
-def test_neither_the_batch_nor_the_number_of_threads_changes_the_features(recognizer, speech, eight_bits, monkeypatch):
+def test_neither_the_batch_nor_the_number_of_threads_changes_the_features(
+    recognizer, speech, lines, eight_bits, monkeypatch
+):
     """Not a bit of them in 8 bits, where the smallest difference could end in another rounding and grow."""
     monkeypatch.setattr(devices, "has_eight_bits", lambda: eight_bits)
     one, two = (feature_network(recognizer.bundle, "cpu", threads) for threads in (1, 2))
-    lines = np.stack([0.01 * speech[:48_320], speech[40_000:88_320], speech[50_000:98_320]])
-    together = two.run({"waveform": lines})["features"]
-    for number, line in enumerate(lines):
-        alone = one.run({"waveform": line[None]})["features"][0]
+    same = np.stack([0.01 * speech[:48_320], speech[40_000:88_320], speech[50_000:98_320]])
+    several = [line[None] for line in same] + [soundfile.read(line, dtype="float32")[0][None] for line in lines]
+    together = [*two.run({"waveform": same})["features"]] + [
+        two.run({"waveform": x})["features"][0] for x in several[3:]
+    ]
+    for line, expected in zip(several, together, strict=True):
+        found = one.run({"waveform": line})["features"][0]
         if eight_bits and not has_eight_bits():  # OpenVINO computes in float32 then
-            np.testing.assert_allclose(alone, together[number], rtol=0, atol=1e-4)
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
         else:
-            np.testing.assert_array_equal(alone, together[number])
+            np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="needs POSIX signals")
+def test_signals_are_handled_after_networks_were_let_go(folder):
+    done = subprocess.run([sys.executable, "-c", LET_GO, folder / FEATURES], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "handled\n")
 
 
 def test_threads_that_share_a_network_do_not_change_each_others_results(folder, speech):
