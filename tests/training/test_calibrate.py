@@ -74,7 +74,7 @@ def test_a_calibrated_model_tells_nearly_the_same(calibrated: Path) -> None:
 @pytest.mark.slow
 def test_most_products_are_of_whole_numbers(calibrated: Path, tmp_path: Path) -> None:
     nodes = in_use(calibrated / FEATURES_INT8, tmp_path)
-    assert 26 <= nodes["MatMulIntegerToFloat"] < 38  # of 38 with stored weights, not all bear it
+    assert 38 / 2 < nodes["MatMulIntegerToFloat"] < 38  # of 38 with stored weights, not all bear it
     assert nodes["Gelu"] + nodes["BiasGelu"] == 8
     assert not nodes["Erf"]
 
