@@ -82,12 +82,12 @@ def test_neither_the_batch_nor_the_number_of_threads_changes_the_features(
     """Not a bit of them in 8 bits, where the smallest difference could end in another rounding and grow."""
     monkeypatch.setattr(devices, "has_eight_bits", lambda: eight_bits)
     one, two = (feature_network(recognizer.bundle, "cpu", threads) for threads in (1, 2))
-    same = np.stack([0.01 * speech[:48_320], speech[40_000:88_320], speech[50_000:98_320]])
-    several = [line[None] for line in same] + [soundfile.read(line, dtype="float32")[0][None] for line in lines]
-    together = [*two.run({"waveform": same})["features"]] + [
-        two.run({"waveform": x})["features"][0] for x in several[3:]
-    ]
-    for line, expected in zip(several, together, strict=True):
+    windows = np.stack([0.01 * speech[:48_320], speech[40_000:88_320], speech[50_000:98_320]])
+    pairs = list(zip(windows[:, None], two.run({"waveform": windows})["features"], strict=True))
+    if not eight_bits:  # OpenVINO in 8 bits was never tried with these
+        whole = [soundfile.read(line, dtype="float32")[0][None] for line in lines]
+        pairs += [(line, two.run({"waveform": line})["features"][0]) for line in whole]
+    for line, expected in pairs:
         found = one.run({"waveform": line})["features"][0]
         if eight_bits and not has_eight_bits():  # OpenVINO computes in float32 then
             np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
