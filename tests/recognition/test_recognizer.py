@@ -31,6 +31,13 @@ def track(recognizer, speech):
     return tracked(recognizer, speech)
 
 
+@pytest.fixture(scope="module")
+def heard(recognizer, lines):
+    """The samples of the actor's other lines, and their tracks."""
+    samples = [soundfile.read(line, dtype="float32")[0] for line in lines]
+    return [(line, tracked(recognizer, line)) for line in samples]
+
+
 @pytest.fixture
 def folder(tmp_path, lines) -> Path:
     """Four lines of the actor, and things that are none."""
@@ -149,12 +156,9 @@ def test_the_number_of_channels_does_not_change_it(recognizer, speech, track, ch
 
 
 @pytest.mark.parametrize("rate", [22_050, 32_000, 44_100, 48_000])
-def test_the_sample_rate_of_a_line_does_not_change_its_emotion(recognizer, lines, rate):
+def test_the_sample_rate_of_a_line_does_not_change_its_emotion(recognizer, heard, rate):
     """What resampling takes off the highest tones may move a border of one line by some frames, so all count."""
-    heard = [soundfile.read(line, dtype="float32")[0] for line in lines]
-    changes = [
-        apart(tracked(recognizer, soxr.resample(line, RATE, rate), rate), tracked(recognizer, line)) for line in heard
-    ]
+    changes = [apart(tracked(recognizer, soxr.resample(line, RATE, rate), rate), track) for line, track in heard]
     assert np.mean(changes) < 2 * SAME
 
 
