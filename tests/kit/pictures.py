@@ -40,7 +40,7 @@ def main() -> None:
         GUIDE.mkdir(parents=True, exist_ok=True)
         for name in KEPT:
             picture = Image.open(Path(folder, "pictures", f"{name}.png")).convert("RGB").crop((0, 0, WIDTH, 860))
-            picture.quantize(256, dither=Image.Dither.NONE).save(GUIDE / f"{name}.png", optimize=True)
+            picture.save(GUIDE / f"{name}.png", optimize=True)  # fewer colours would make some of the legend's alike
     DATA.mkdir(exist_ok=True)
     Image.open(GUIDE / f"{PREVIEW}.png").save(DATA / "preview.png", optimize=True)
     icon().save(DATA / "icon.png", optimize=True)
