@@ -20,6 +20,7 @@ def _needs_tensorrt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DSER_CACHE_DIR", str(tmp_path / "cache"))
 
 
+@pytest.mark.slow
 def test_it_builds_for_each_gpu_and_says_where_the_engine_is(dser) -> None:
     done = dser("engine", "build", "--gpu", "sm86,SM120,sm86")
     assert done.code == 0

@@ -93,6 +93,7 @@ def test_the_same_speech_gives_the_same_file(calibrated: Path, config: Path, tmp
     assert ModelBundle.open(tmp_path / "again").card == ModelBundle.open(calibrated).card
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["whisper", "wav2vec2", "hubert", "wavlm"])
 def test_gelu_is_one_node_and_computes_the_same(
     kind: str, random_backbone: Callable[[str], Path], tmp_path: Path
@@ -111,6 +112,7 @@ def test_gelu_is_one_node_and_computes_the_same(
     np.testing.assert_allclose(heard[1], heard[0], rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_network_of_another_size_is_rounded_as_well(random_backbone: Callable[[str], Path], tmp_path: Path) -> None:
     whole = features_onnx(FeatureNetwork(backbone(str(random_backbone("whisper"))), 8).eval())
     compress(whole)
@@ -123,6 +125,7 @@ def test_a_network_of_another_size_is_rounded_as_well(random_backbone: Callable[
     assert in_use(tmp_path / "network.onnx", tmp_path)["MatMulIntegerToFloat"] == 14
 
 
+@pytest.mark.slow
 def test_frames_are_rounded_before_they_are_put_side_by_side(random_backbone: Callable[[str], Path]) -> None:
     whole = features_onnx(FeatureNetwork(backbone(str(random_backbone("whisper"))), 8).eval())
     compress(whole)

@@ -46,6 +46,7 @@ def test_the_papers_networks_compute_what_transformers_compute(
     assert np.abs(fast - wanted).mean() < 0.05 * np.abs(wanted).mean()
 
 
+@pytest.mark.slow
 def test_runtimes_can_see_attention_in_what_is_exported(random_backbone: Callable[[str], Path]) -> None:
     model = features_onnx(FeatureNetwork(backbone(str(random_backbone("wav2vec2"))), 8).eval())
     operations = Counter(node.op_type for node in model.graph.node)
